@@ -1,0 +1,3 @@
+//! The `agentguard` program: parse, run, exit code.
+
+fn main() {}

@@ -1,0 +1,12 @@
+//! The one integration binary: every subject is a module beside this file.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::wildcard_enum_match_arm,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "tests fail by panicking, start their own tasks and read their own environment"
+)]
