@@ -1,1 +1,5 @@
-//! Under construction.
+//! The only room that knows the wire: messages in, domain calls, messages out.
+//!
+//! **Invariant:** nothing here decides or stores; no SQL, no policy rule.
+
+pub mod codec;
