@@ -10,7 +10,10 @@ use std::{env, fs};
 const CONTRACT: &str = "proto";
 const THIRD_PARTY: &str = "third_party/googleapis";
 
-#[allow(clippy::disallowed_methods, reason = "Cargo tells a build script where to write by the environment alone")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "Cargo tells a build script where to write by the environment alone"
+)]
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={CONTRACT}");
     println!("cargo:rerun-if-changed={THIRD_PARTY}");
@@ -19,6 +22,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut compiler = protox::Compiler::new([CONTRACT, THIRD_PARTY])?;
     compiler.include_imports(true).include_source_info(true);
     compiler.open_files(contract_files(&Path::new(CONTRACT).join("agentguard/v1"))?)?;
+    // No file of the contract imports the details of errors: they travel as `Any`.
+    compiler.open_file(Path::new(THIRD_PARTY).join("google/rpc/error_details.proto"))?;
     // Encoded by protox, not by prost: prost drops the annotations, which it does not know.
     fs::write(out.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
 

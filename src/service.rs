@@ -3,3 +3,6 @@
 //! **Invariant:** nothing here decides or stores; no SQL, no policy rule.
 
 pub mod codec;
+pub mod status;
+
+pub use status::Error;
