@@ -10,3 +10,5 @@
     missing_docs,
     reason = "tests fail by panicking, start their own tasks and read their own environment"
 )]
+
+mod config;

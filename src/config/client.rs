@@ -1,0 +1,164 @@
+//! What the client commands run with: where the server is, which key to show it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Fault, Secret, reader};
+
+/// The variable that names the server.
+pub const ENDPOINT: &str = "AGENTGUARD_ENDPOINT";
+/// The variable that holds an admin's key.
+pub const ADMIN_KEY: &str = "AGENTGUARD_ADMIN_KEY";
+/// The variable that holds an agent's key.
+pub const AGENT_KEY: &str = "AGENTGUARD_API_KEY";
+/// Where the server is unless said otherwise.
+pub const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:8000";
+/// How long a command waits for its answer unless said otherwise, in the form of the flag.
+pub const DEFAULT_TIMEOUT: &str = "10s";
+
+/// Variables of the client commands with their meanings, for the documentation.
+pub const VARIABLES: &[(&str, &str, &str)] = &[
+    (
+        ENDPOINT,
+        DEFAULT_ENDPOINT,
+        "Where the server is: `http://…`, or `https://…` (certificates of the system are trusted).",
+    ),
+    (
+        ADMIN_KEY,
+        "",
+        "The admin key, for `agent`, `key`, `policy` and `audit`; also `AGENTGUARD_ADMIN_KEY_FILE`.",
+    ),
+    (AGENT_KEY, "", "The agent's key, for `enforce`; also `AGENTGUARD_API_KEY_FILE`."),
+];
+
+/// Which of the two keys a command shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The admin's.
+    Admin,
+    /// The agent's.
+    Agent,
+    /// None: health asks for none.
+    Nobody,
+}
+
+/// Flags of the client commands.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// `--endpoint`.
+    pub endpoint: Option<String>,
+    /// `--key-file`.
+    pub key_file: Option<PathBuf>,
+    /// `--timeout`.
+    pub timeout: Duration,
+}
+
+/// A client's settings, whole.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// The server's URL.
+    pub endpoint: String,
+    /// The key to show, if the role has one.
+    pub key: Option<Secret>,
+    /// How long to wait for an answer.
+    pub timeout: Duration,
+}
+
+impl Client {
+    /// Loads the settings for a command that acts as `role`: flags first, then `env`.
+    ///
+    /// # Errors
+    ///
+    /// Every fault at once: an endpoint that is no URL of a server, a key that is missing or unreadable.
+    pub fn load(role: Role, env: impl Fn(&str) -> Option<String>, flags: &Flags) -> Result<Self, Vec<Fault>> {
+        let given = |name: &str| env(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        let mut faults = Vec::new();
+        let endpoint = flags.endpoint.clone().or_else(|| given(ENDPOINT));
+        let endpoint = endpoint.unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned());
+        if !is_endpoint(&endpoint) {
+            faults.push(Fault {
+                setting: ENDPOINT.to_owned(),
+                wrong: "is no address of a server".to_owned(),
+                accepted: "`http://host:port` or `https://host:port`, nothing after it".to_owned(),
+            });
+        }
+        let variable = match role {
+            Role::Admin => Some(ADMIN_KEY),
+            Role::Agent => Some(AGENT_KEY),
+            Role::Nobody => None,
+        };
+        let key = variable.and_then(|variable| match key(variable, given, flags) {
+            Ok(key) => Some(key),
+            Err(fault) => {
+                faults.push(fault);
+                None
+            }
+        });
+        if faults.is_empty() { Ok(Self { endpoint, key, timeout: flags.timeout }) } else { Err(faults) }
+    }
+}
+
+fn key(variable: &str, given: impl Fn(&str) -> Option<String>, flags: &Flags) -> Result<Secret, Fault> {
+    let fault = |wrong: String| Fault {
+        setting: variable.to_owned(),
+        wrong,
+        accepted: format!("the key in {variable}, or a file that holds it in {variable}_FILE or --key-file"),
+    };
+    let file_variable = format!("{variable}_FILE");
+    let from_file = flags
+        .key_file
+        .clone()
+        .or_else(|| given(variable).is_none().then(|| given(&file_variable).map(PathBuf::from)).flatten());
+    let text = match from_file {
+        Some(path) => reader::small_file(&path)
+            .map_err(|error| fault(format!("`{}` cannot be read: {error}", path.display())))?
+            .trim()
+            .to_owned(),
+        None => given(variable).ok_or_else(|| fault("is not set".to_owned()))?,
+    };
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(fault("holds no key".to_owned()));
+    }
+    Ok(Secret::new(text))
+}
+
+/// Whether `text` is `http` or `https`, a host, perhaps a port, and nothing more. A password in it is refused too.
+fn is_endpoint(text: &str) -> bool {
+    let Ok(uri) = text.parse::<http::Uri>() else { return false };
+    let scheme = matches!(uri.scheme_str(), Some("http" | "https"));
+    let host = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
+    scheme && host && matches!(uri.path(), "" | "/") && uri.query().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_scheme_host_and_port() {
+        for good in ["http://127.0.0.1:8000", "https://guard.example.com", "http://[::1]:8000/"] {
+            assert!(is_endpoint(good), "{good}");
+        }
+        for bad in ["127.0.0.1:8000", "ftp://x", "http://u:p@x", "http://x/path", "http://x?q", "http://", ""]
+        {
+            assert!(!is_endpoint(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_fault_comes_at_once_and_shows_no_key() {
+        let env = |name: &str| (name == ENDPOINT).then(|| "nowhere/at all".to_owned());
+        let faults = Client::load(Role::Admin, env, &Flags::default()).unwrap_err();
+        let names: Vec<_> = faults.iter().map(|fault| fault.setting.as_str()).collect();
+        assert_eq!(names, [ENDPOINT, ADMIN_KEY]);
+        let env = |name: &str| (name == AGENT_KEY).then(|| "agk_with a blank".to_owned());
+        let faults = Client::load(Role::Agent, env, &Flags::default()).unwrap_err();
+        assert!(!format!("{faults:?}").contains("blank"));
+    }
+
+    #[test]
+    fn health_needs_no_key() {
+        let client = Client::load(Role::Nobody, |_| None, &Flags::default()).unwrap();
+        assert_eq!((client.endpoint.as_str(), client.key), (DEFAULT_ENDPOINT, None));
+    }
+}
