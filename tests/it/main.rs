@@ -12,3 +12,4 @@
 )]
 
 mod config;
+mod fences;
