@@ -31,6 +31,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .build_client(false)
         // Garbage from a caller is the caller's error; tonic's own codec answers INTERNAL.
         .codec_path("crate::service::codec::Codec")
+        // Maps in one order, so that equal messages encode alike.
+        .btree_map(".")
         .out_dir(&out)
         .compile_fds(compiler.file_descriptor_set())?;
 

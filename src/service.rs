@@ -3,6 +3,8 @@
 //! **Invariant:** nothing here decides or stores; no SQL, no policy rule.
 
 pub mod codec;
+pub mod convert;
+pub mod page;
 pub mod status;
 
 pub use status::Error;
