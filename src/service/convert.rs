@@ -9,7 +9,7 @@ mod request;
 mod time;
 mod value;
 
-pub use decision::{Answer, Detail, UnknownDetail, decision, reason_code, scope_kind, verdict};
+pub use decision::{Answer, decision, reason_code, scope_kind, verdict};
 pub use policy::{document, policy, scope, scope_message, warning};
 pub use request::{Check, MAX_IDEMPOTENCY_KEY_BYTES, Outcome, check, outcome, report};
 pub use time::{timestamp, timestamp_message};

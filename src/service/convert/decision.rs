@@ -1,41 +1,11 @@
 //! Decisions on their way out, with as much of the deciding rule as agents may see.
 
-use std::str::FromStr;
-
 use super::timestamp_message;
 use crate::clock::Timestamp;
+use crate::config::DecisionDetail;
 use crate::ids::{DecisionId, Revision};
 use crate::pb::v1;
 use crate::policy::{Action, Decision, ReasonCode, ScopeKind, Verdict};
-
-/// How much an agent is told of the deciding rule (`DECISION_DETAIL`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Detail {
-    /// The rule, its policy, and whether its condition failed.
-    Full,
-    /// The rule and its policy.
-    Rule,
-    /// Verdict, code and a general reason.
-    Kind,
-}
-
-/// The text names no detail.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no level of detail; one of `full`, `rule`, `kind`")]
-pub struct UnknownDetail(String);
-
-impl FromStr for Detail {
-    type Err = UnknownDetail;
-
-    fn from_str(text: &str) -> Result<Self, UnknownDetail> {
-        match text {
-            "full" => Ok(Self::Full),
-            "rule" => Ok(Self::Rule),
-            "kind" => Ok(Self::Kind),
-            other => Err(UnknownDetail(other.chars().take(64).collect())),
-        }
-    }
-}
 
 /// A decision with what stands around it.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +27,7 @@ pub struct Answer<'a> {
 }
 
 /// Writes a decision.
-pub fn decision(answer: &Answer<'_>, detail: Detail) -> v1::Decision {
+pub fn decision(answer: &Answer<'_>, detail: DecisionDetail) -> v1::Decision {
     let decision = answer.decision;
     let mut message = v1::Decision {
         verdict: verdict(decision.verdict).into(),
@@ -77,15 +47,15 @@ pub fn decision(answer: &Answer<'_>, detail: Detail) -> v1::Decision {
         repeat_of: answer.repeat_of.map(ToString::to_string).unwrap_or_default(),
     };
     match (detail, &decision.rule) {
-        (Detail::Kind, _) => message.reason = decision.general_reason().to_owned(),
-        (Detail::Full | Detail::Rule, None) => message.reason = decision.reason(),
-        (Detail::Full | Detail::Rule, Some(rule)) => {
+        (DecisionDetail::Kind, _) => message.reason = decision.general_reason().to_owned(),
+        (DecisionDetail::Full | DecisionDetail::Rule, None) => message.reason = decision.reason(),
+        (DecisionDetail::Full | DecisionDetail::Rule, Some(rule)) => {
             message.reason = decision.reason();
             message.rule_id = rule.rule_id.to_string();
             message.rule_reason = rule.reason.as_deref().unwrap_or_default().to_owned();
             message.policy_id = rule.policy_id.to_string();
             message.policy_version = rule.version;
-            message.rule_error = detail == Detail::Full && rule.errored;
+            message.rule_error = detail == DecisionDetail::Full && rule.errored;
         }
     }
     message
