@@ -11,6 +11,7 @@
     reason = "tests fail by panicking, start their own tasks and read their own environment"
 )]
 
+mod adr;
 mod config;
 mod fences;
 mod postgres;
