@@ -9,6 +9,7 @@ pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod entropy;
 pub mod ids;
 pub mod pb;
 pub mod policy;

@@ -1,0 +1,197 @@
+-- The spine: who may ask (agents, agent_keys), by which rules (policies), and what was decided (audit_logs).
+-- Same number and meaning in migrations/postgres and migrations/sqlite. Times outside audit_logs are integer
+-- microseconds since 1970 (UTC), so that one reader serves both dialects.
+
+-- The schema's own number. A binary serves while version is at least what it needs and min_binary is at most
+-- its own number, so that n-1 and n serve side by side.
+create table schema_version (
+  id integer primary key check (id = 1),
+  version integer not null,
+  min_binary integer not null,
+  applied_at integer not null
+) strict;
+
+-- Small values of the whole deployment: the keys under which digests are made, the pepper's sentinel.
+create table settings (
+  name text primary key,
+  value blob not null
+) strict;
+
+-- One row, updated first in every admin transaction, so that commit order is revision order.
+create table revision (
+  id integer primary key check (id = 1),
+  epoch text not null,
+  n integer not null,
+  token blob not null
+) strict;
+
+-- One row a change: the proof that a view's revision is of this history, and the outbox of the admin act's
+-- audit record. detail is canonical JSON without secrets (as bytes, which nothing reorders).
+create table revisions (
+  epoch text not null,
+  n integer not null,
+  token blob not null,
+  at integer not null,
+  actor text not null,
+  act text not null,
+  target text not null,
+  request_id text not null,
+  detail blob not null,
+  digest blob not null,
+  primary key (epoch, n)
+) strict;
+-- An admin write whose COMMIT got no answer is looked up by its token.
+create index idx_revisions_token on revisions (token);
+
+-- Which audit record tells of a change; the key lets two replicas race without telling it twice.
+create table revision_records (
+  epoch text not null,
+  n integer not null,
+  chain_id text not null,
+  seq integer not null,
+  primary key (epoch, n)
+) strict;
+
+create table agents (
+  agent_id text primary key,
+  name text not null,
+  team text not null,
+  environment text not null check (environment in ('development', 'staging', 'production')),
+  labels text not null,
+  is_active integer not null check (is_active in (0, 1)),
+  created_at integer not null,
+  updated_at integer not null,
+  deleted_at integer,
+  revision integer not null
+) strict;
+-- The seed's index: the agents that may act at all.
+create index idx_agents_active on agents (is_active) where is_active = true;
+-- A refresh reads what changed since the view's revision and nothing else.
+create index idx_agents_revision on agents (revision);
+
+create table agent_keys (
+  key_id text primary key,
+  agent_id text not null references agents (agent_id),
+  hash blob not null check (length(hash) = 32),
+  pepper_id text,
+  created_at integer not null,
+  expires_at integer,
+  revoked_at integer,
+  last_used_at integer,
+  revision integer not null
+) strict;
+-- Listing and counting an agent's keys.
+create index idx_agent_keys_agent on agent_keys (agent_id);
+create index idx_agent_keys_revision on agent_keys (revision);
+
+-- The head of each scope's policy; document is null after a deletion, the id and the version go on.
+create table policies (
+  scope_kind text not null check (scope_kind in ('everyone', 'team', 'agent')),
+  scope_id text not null,
+  policy_id text not null unique,
+  version integer not null,
+  document blob,
+  created_at integer not null,
+  updated_at integer not null,
+  revision integer not null,
+  primary key (scope_kind, scope_id)
+) strict;
+create index idx_policies_revision on policies (revision);
+
+-- Immutable: what each version said; a null document is a deletion.
+create table policy_versions (
+  policy_id text not null references policies (policy_id),
+  version integer not null,
+  document blob,
+  created_at integer not null,
+  actor text not null,
+  revision integer not null,
+  primary key (policy_id, version)
+) strict;
+
+-- Work of which only one process may do a turn at a time: rows with an expiry and a fencing number.
+create table leases (
+  name text primary key,
+  holder text not null,
+  fencing integer not null,
+  expires_at integer not null
+) strict;
+
+-- One row, locked while a chain is opened, so that the chains form one list.
+create table audit_list (
+  id integer primary key check (id = 1),
+  next_chain_no integer not null,
+  last_chain_id text
+) strict;
+insert into audit_list (id, next_chain_no, last_chain_id) values (1, 1, null);
+
+-- A cursor a chain: where its writer appends. Nothing in it is believed by verification beyond the head.
+create table audit_chains (
+  chain_id text primary key,
+  chain_no integer not null unique,
+  head_seq integer not null,
+  head_hash blob not null,
+  closed integer not null check (closed in (0, 1)),
+  seen_at integer not null
+) strict;
+
+-- Every decision and what came of it. docs/audit.md has the kinds and their columns. content and salt are the
+-- erasable part; commitment stands for them in the hash.
+create table audit_logs (
+  chain_id text not null,
+  chain_no integer not null,
+  seq integer not null,
+  timestamp integer not null,
+  form_version integer not null,
+  prev_hash blob not null,
+  hash blob not null,
+  kind text not null,
+  decision_id text,
+  agent_id text,
+  agent_name text,
+  team text,
+  environment text,
+  labels text,
+  agent_active integer check (agent_active in (0, 1)),
+  key_id text,
+  action text,
+  allowed integer check (allowed in (0, 1)),
+  verdict text,
+  reason_code text,
+  rule_id text,
+  policies text,
+  error_rule_ids text,
+  revision text,
+  decided_at integer,
+  request_id text,
+  trace_id text,
+  idempotency_key text,
+  repeat_of text,
+  supersedes text,
+  approval_id text,
+  outcome text,
+  replayable integer check (replayable in (0, 1)),
+  detail text,
+  commitment blob,
+  salt blob,
+  content blob,
+  primary key (chain_id, seq, timestamp)
+) strict;
+-- The seed's: one agent's records newest first; by action; the denied ones.
+create index idx_audit_logs_agent_timestamp on audit_logs (agent_id, timestamp desc);
+create index idx_audit_logs_action on audit_logs (action);
+create index idx_audit_logs_allowed on audit_logs (allowed);
+-- Ours: an outcome finds its decision; a marked retry finds its first call (few records carry a key).
+create index idx_audit_logs_decision on audit_logs (decision_id) where decision_id is not null;
+create index idx_audit_logs_idempotency on audit_logs (agent_id, idempotency_key) where idempotency_key is not null;
+
+-- Append-only. INSERT OR REPLACE slips past a delete trigger unless recursive_triggers is on, which the
+-- service's connections set.
+create trigger audit_logs_no_delete before delete on audit_logs
+begin select raise(abort, 'audit_logs is append-only'); end;
+create trigger audit_logs_no_update before update on audit_logs
+begin select raise(abort, 'audit_logs is append-only'); end;
+create trigger policy_versions_no_delete before delete on policy_versions
+begin select raise(abort, 'policy_versions is append-only'); end;
+create trigger policy_versions_no_update before update on policy_versions
+begin select raise(abort, 'policy_versions is append-only'); end;

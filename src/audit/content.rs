@@ -1,0 +1,245 @@
+//! What of a request is kept, bounded and redacted, and the digests that stand for what is not.
+//!
+//! Content is canonical JSON: keys sorted, no white space. Values under secret-looking keys are replaced before
+//! anything is stored; what passes the bound of a record is replaced by its digest. Both digests are keyed per
+//! deployment, so that a short value cannot be guessed from them.
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use crate::policy::{Object, Request, Value};
+
+use super::record::{Content, Hash};
+
+/// Bytes of content a record keeps; a larger request keeps a digest of its largest parts.
+pub const MAX_CONTENT_BYTES: usize = 8 * 1024;
+
+/// What the rest of a content takes at most: action, resource and references with every byte escaped to six would be
+/// more, but control characters in them are rare enough to spend a second cut on.
+const MAX_FIXED_BYTES: usize = 4 * 1024;
+
+/// Bytes of an outcome's metadata.
+pub const MAX_METADATA_BYTES: usize = 4 * 1024;
+
+/// Knows what to keep.
+#[derive(Clone)]
+pub struct Keeper {
+    key: [u8; 32],
+    redact: Vec<String>,
+}
+
+/// Shows nothing: the key is a secret.
+impl std::fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keeper").field("redact", &self.redact).finish_non_exhaustive()
+    }
+}
+
+/// A request's content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// What is stored.
+    pub content: Content,
+    /// Whether that is all of it.
+    pub replayable: bool,
+    /// Over the whole request but its idempotency key and `min_revision`.
+    pub digest: Hash,
+}
+
+impl Keeper {
+    /// A keeper that makes digests under `key` and redacts values of which the key, in lower case without `_` and
+    /// `-`, contains one of `redact`.
+    pub fn new(key: [u8; 32], redact: Vec<String>) -> Self {
+        Self {
+            key,
+            redact: redact.into_iter().map(|part| plain(&part)).filter(|part| !part.is_empty()).collect(),
+        }
+    }
+
+    /// A request's digest; equal requests have equal digests, also across restarts and replicas.
+    pub fn digest(&self, request: &Request) -> Hash {
+        let whole = serde_json::json!({
+            "action": request.action.as_str(),
+            "approval_id": request.approval_id,
+            "arguments": json(&request.arguments),
+            "context": json(&request.context),
+            "on_behalf_of": request.on_behalf_of,
+            "resource": request.resource,
+            "session_id": request.session_id,
+        });
+        self.mac(whole.to_string().as_bytes())
+    }
+
+    /// What is kept of a request. `as_sent` is the action's name before it was brought to its canonical form.
+    pub fn request(&self, as_sent: &str, request: &Request, salt: [u8; 16]) -> Kept {
+        let digest = self.digest(request);
+        let mut replayable = true;
+        let arguments = self.redacted(&request.arguments, &mut replayable);
+        let context = self.redacted(&request.context, &mut replayable);
+        let mut bytes = compose(as_sent, request, &arguments, &context, &digest);
+        if bytes.len() > MAX_CONTENT_BYTES {
+            // The larger part goes first; the other follows only if that was not enough.
+            replayable = false;
+            let (mut arguments, mut context) = (arguments, context);
+            let arguments_first = arguments.to_string().len() >= context.to_string().len();
+            let (first, second) =
+                if arguments_first { (&mut arguments, &mut context) } else { (&mut context, &mut arguments) };
+            *first = self.cut(first);
+            let rest = second.to_string().len();
+            if rest.saturating_add(MAX_FIXED_BYTES) > MAX_CONTENT_BYTES {
+                *second = self.cut(second);
+            }
+            bytes = compose(as_sent, request, &arguments, &context, &digest);
+        }
+        Kept { content: Content { bytes, salt: salt.to_vec() }, replayable, digest }
+    }
+
+    /// What is kept of an outcome or a report's outcome.
+    pub fn outcome(&self, error: Option<&str>, metadata: &Object, salt: [u8; 16]) -> (Content, bool) {
+        let mut replayable = true;
+        let metadata = self.redacted(metadata, &mut replayable);
+        let bytes = serde_json::json!({ "error": error, "metadata": metadata }).to_string().into_bytes();
+        (Content { bytes, salt: salt.to_vec() }, replayable)
+    }
+
+    /// A short text's digest as it stands in place of what was cut: `hmac-sha256:…`.
+    fn stand_in(&self, value: &serde_json::Value) -> String {
+        format!("hmac-sha256:{}", hex(&self.mac(value.to_string().as_bytes())))
+    }
+
+    fn cut(&self, value: &serde_json::Value) -> serde_json::Value {
+        serde_json::json!({ "$bytes": value.to_string().len(), "$digest": self.stand_in(value) })
+    }
+
+    fn redacted(&self, object: &Object, whole: &mut bool) -> serde_json::Value {
+        let members = object.iter().map(|(key, value)| {
+            let value = if self.is_secret(key) {
+                *whole = false;
+                serde_json::json!({ "$redacted": self.stand_in(&value.into()) })
+            } else {
+                self.redacted_value(value, whole)
+            };
+            (key.clone(), value)
+        });
+        serde_json::Value::Object(members.collect())
+    }
+
+    fn redacted_value(&self, value: &Value, whole: &mut bool) -> serde_json::Value {
+        match value {
+            Value::Object(object) => self.redacted(object, whole),
+            Value::List(items) => items.iter().map(|item| self.redacted_value(item, whole)).collect(),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.into(),
+        }
+    }
+
+    fn is_secret(&self, key: &str) -> bool {
+        let key = plain(key);
+        self.redact.iter().any(|part| key.contains(part.as_str()))
+    }
+
+    fn mac(&self, bytes: &[u8]) -> Hash {
+        match Hmac::<Sha256>::new_from_slice(&self.key) {
+            Ok(mac) => mac.chain_update(bytes).finalize().into_bytes().into(),
+            // HMAC takes a key of any length.
+            Err(_) => [0; 32],
+        }
+    }
+}
+
+fn compose(
+    as_sent: &str,
+    request: &Request,
+    arguments: &serde_json::Value,
+    context: &serde_json::Value,
+    digest: &Hash,
+) -> Vec<u8> {
+    serde_json::json!({
+        "action": as_sent,
+        "arguments": arguments,
+        "context": context,
+        "on_behalf_of": request.on_behalf_of,
+        "request_digest": hex(digest),
+        "resource": request.resource,
+        "session_id": request.session_id,
+    })
+    .to_string()
+    .into_bytes()
+}
+
+fn json(object: &Object) -> serde_json::Value {
+    serde_json::Value::Object(object.iter().map(|(key, value)| (key.clone(), value.into())).collect())
+}
+
+fn plain(key: &str) -> String {
+    key.chars().filter(|c| *c != '_' && *c != '-').flat_map(char::to_lowercase).collect()
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |value: u8| DIGITS.get(usize::from(value & 0x0f)).map_or('0', |digit| char::from(*digit));
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Action;
+
+    fn keeper() -> Keeper {
+        Keeper::new([1; 32], vec!["password".into(), "api_key".into()])
+    }
+
+    fn request(context: serde_json::Value) -> Request {
+        let context = crate::policy::value::object(context.as_object().unwrap());
+        Request {
+            action: Action::parse("read:file").unwrap(),
+            resource: Some("/a".into()),
+            arguments: Object::new(),
+            context,
+            session_id: None,
+            on_behalf_of: None,
+            approval_id: None,
+        }
+    }
+
+    #[test]
+    fn secrets_never_reach_the_record() {
+        let request =
+            request(serde_json::json!({"a": [{"db-Password": "hunter2"}], "X-Api-Key": "k", "ok": 1}));
+        let kept = keeper().request("read_file", &request, [0; 16]);
+        let text = String::from_utf8(kept.content.bytes).unwrap();
+        assert!(!text.contains("hunter2"), "{text}");
+        assert!(!text.contains("\"k\""), "{text}");
+        assert!(text.contains("\"ok\":1"), "{text}");
+        assert!(!kept.replayable);
+    }
+
+    #[test]
+    fn what_is_too_large_is_replaced_by_its_digest() {
+        let request = request(serde_json::json!({"blob": "x".repeat(10_000)}));
+        let kept = keeper().request("read_file", &request, [0; 16]);
+        assert!(kept.content.bytes.len() <= MAX_CONTENT_BYTES);
+        assert!(!kept.replayable);
+    }
+
+    #[test]
+    fn nobody_passes_the_bound_by_looking_cut_already() {
+        let request = request(serde_json::json!({"$digest": "x".repeat(10_000)}));
+        assert!(keeper().request("read_file", &request, [0; 16]).content.bytes.len() <= MAX_CONTENT_BYTES);
+    }
+
+    #[test]
+    fn the_digest_covers_the_whole_request_and_is_keyed() {
+        let (one, two) = (request(serde_json::json!({"a": 1})), request(serde_json::json!({"a": 2})));
+        assert_ne!(keeper().digest(&one), keeper().digest(&two));
+        assert_ne!(keeper().digest(&one), Keeper::new([2; 32], Vec::new()).digest(&one));
+    }
+
+    #[test]
+    fn a_plain_request_is_kept_whole() {
+        let kept = keeper().request("Read File", &request(serde_json::json!({})), [0; 16]);
+        assert!(kept.replayable);
+        assert!(String::from_utf8(kept.content.bytes).unwrap().contains("\"action\":\"Read File\""));
+    }
+}

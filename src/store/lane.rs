@@ -1,0 +1,54 @@
+//! A connection to PostgreSQL that one task has to itself, and that is thrown away whenever an operation on it does
+//! not end well, so that no late answer of one statement is ever taken for another's.
+
+use sqlx::Connection;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use tokio::sync::Mutex;
+
+use super::Error;
+
+/// How PostgreSQL is reached.
+#[derive(Clone, Debug)]
+pub(crate) struct Reach {
+    pub(crate) options: PgConnectOptions,
+    /// Whether that is PostgreSQL itself rather than a pooler: then statements may be named and stand alone.
+    pub(crate) direct: bool,
+}
+
+/// One connection, or none.
+#[derive(Debug)]
+pub struct Lane {
+    reach: Reach,
+    slot: Mutex<Option<PgConnection>>,
+}
+
+impl Lane {
+    pub(crate) fn new(reach: &Reach) -> Self {
+        Self { reach: reach.clone(), slot: Mutex::new(None) }
+    }
+
+    pub(crate) const fn direct(&self) -> bool {
+        self.reach.direct
+    }
+
+    /// The connection, opened if there is none. Whoever takes it puts it back only after a good end.
+    pub(crate) async fn take(&self) -> Result<PgConnection, Error> {
+        if let Some(connection) = self.slot.lock().await.take() {
+            return Ok(connection);
+        }
+        let mut connection = PgConnection::connect_with(&self.reach.options).await?;
+        if self.reach.direct {
+            // On a session of our own the limits hold for every statement, also those that stand alone.
+            sqlx::raw_sql(
+                "set idle_in_transaction_session_timeout = '1s'; set lock_timeout = '1s'; set statement_timeout = '5s'",
+            )
+            .execute(&mut connection)
+            .await?;
+        }
+        Ok(connection)
+    }
+
+    pub(crate) async fn put(&self, connection: PgConnection) {
+        *self.slot.lock().await = Some(connection);
+    }
+}

@@ -1,0 +1,73 @@
+//! Keeps a second server off a SQLite file. The lock is on `<file>.lock`, never on the database file itself:
+//! closing any descriptor of a file drops the process's POSIX locks on it, SQLite's own included.
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+
+use super::Error;
+
+/// Held while the server lives; the system frees it when the process ends, however it ends.
+#[derive(Debug)]
+pub(super) struct FileLock {
+    _file: File,
+}
+
+impl FileLock {
+    /// Takes the lock beside `database`, or says who has it.
+    pub(super) fn take(database: &Path, allow_network: bool) -> Result<Self, Error> {
+        let mut name = database.as_os_str().to_owned();
+        name.push(".lock");
+        let path = PathBuf::from(name);
+        let file =
+            OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).map_err(
+                |error| Error::File(format!("cannot open the lock file `{}`: {error}", path.display())),
+            )?;
+        if !allow_network && let Some(kind) = network_file_system(&file) {
+            return Err(Error::File(format!(
+                "`{}` lies on a network file system ({kind}), where SQLite's locks cannot be trusted; use a local \
+                 disk or PostgreSQL",
+                database.display()
+            )));
+        }
+        file.try_lock().map_err(|_| {
+            Error::File(format!(
+                "`{}` is in use by another agentguard process; only one may serve a SQLite file",
+                database.display()
+            ))
+        })?;
+        Ok(Self { _file: file })
+    }
+}
+
+/// The magic numbers of statfs(2) for file systems that live on another machine.
+const NETWORK_FILE_SYSTEMS: [(u32, &str); 7] = [
+    (0x6969, "nfs"),
+    (0x517b, "smb"),
+    (0xff53_4d42, "cifs"),
+    (0xfe53_4d42, "smb2"),
+    (0x0102_1997, "9p"),
+    (0x00c3_6400, "ceph"),
+    (0x5346_414f, "afs"),
+];
+
+fn network_file_system(file: &File) -> Option<&'static str> {
+    let magic = rustix::fs::fstatfs(file).ok()?.f_type;
+    // The kernel's type is signed on some machines; the magic is its low 32 bits.
+    let magic = u32::try_from(i128::from(magic) & 0xffff_ffff).ok()?;
+    NETWORK_FILE_SYSTEMS.iter().find(|(known, _)| *known == magic).map(|(_, name)| *name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_holder_is_refused_until_the_first_lets_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = dir.path().join("a.db");
+        let first = FileLock::take(&database, false).unwrap();
+        assert!(FileLock::take(&database, false).unwrap_err().to_string().contains("in use"));
+        drop(first);
+        assert!(FileLock::take(&database, false).is_ok());
+    }
+}

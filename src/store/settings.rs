@@ -1,0 +1,43 @@
+//! Small values of the whole deployment, made once and never changed.
+
+use super::{Error, Store, on_pool, sql, sql_as};
+
+const READ: &str = "select value from settings where name = $1";
+const MAKE: &str = "insert into settings (name, value) values ($1, $2) on conflict (name) do nothing";
+
+impl Store {
+    /// The setting `name`, if it was ever made.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn setting(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        let row: Option<(Vec<u8>,)> =
+            on_pool!(self, main, |tx, keep| Ok(sql_as!(keep, (Vec<u8>,), READ, name)
+                .fetch_optional(&mut *tx)
+                .await?))?;
+        Ok(row.map(|(value,)| value))
+    }
+
+    /// The setting `name`; made from `fresh` if it was absent. Whoever makes it first wins, everywhere.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn setting_or_make(&self, name: &str, fresh: &[u8]) -> Result<Vec<u8>, Error> {
+        if let Some(value) = self.setting(name).await? {
+            return Ok(value);
+        }
+        match self {
+            Self::Postgres(store) => {
+                let mut tx = store.main.begin_with(super::BEGIN_WRITE).await?;
+                sql!(false, MAKE, name, fresh).execute(&mut *tx).await?;
+                tx.commit().await?;
+            }
+            Self::Sqlite(store) => {
+                let mut tx = store.main.begin_with("begin immediate").await?;
+                sql!(true, MAKE, name, fresh).execute(&mut *tx).await?;
+                tx.commit().await?;
+            }
+        }
+        self.setting(name).await?.ok_or_else(|| Error::Missing { what: "setting", id: name.to_owned() })
+    }
+}
