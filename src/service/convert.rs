@@ -3,14 +3,20 @@
 //! Reading collects every fault of a message before it refuses it, each with the path that its writer sees.
 //! Writing cannot fail.
 
+mod agent;
 mod decision;
 mod policy;
+mod record;
 mod request;
 mod time;
 mod value;
 
+pub use agent::{agent_change, agent_message, key_message, subject};
 pub use decision::{Answer, decision, reason_code, scope_kind, verdict};
-pub use policy::{document, policy, scope, scope_message, warning};
+pub use policy::{
+    document, policy, policy_entry, policy_summary, policy_version, scope, scope_message, warning,
+};
+pub use record::{NoPlace, PlaceText, filter, own_record, record};
 pub use request::{Check, MAX_IDEMPOTENCY_KEY_BYTES, Outcome, check, outcome, report};
 pub use time::{timestamp, timestamp_message};
 pub use value::{object, object_message};

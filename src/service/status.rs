@@ -61,7 +61,7 @@ pub enum Error {
         id: String,
     },
     /// There is one already, and it differs.
-    #[error("{0}")]
+    #[error("{0} already exists")]
     AlreadyExists(&'static str),
     /// The policy was changed since it was read.
     #[error("the policy was changed since it was read")]
@@ -136,6 +136,38 @@ fn summary(faults: &[Fault]) -> String {
         [] => "the request is not valid".into(),
         [one] => format!("{}: {}", one.field, one.message),
         [first, rest @ ..] => format!("{}: {} (and {} more)", first.field, first.message, rest.len()),
+    }
+}
+
+/// The store's situations as a caller sees them.
+impl From<crate::store::Error> for Error {
+    fn from(error: crate::store::Error) -> Self {
+        use crate::store::Error as Store;
+        match error {
+            Store::Unavailable(cause) => {
+                tracing::warn!(error = %cause, "the database is not available");
+                Self::DatabaseUnavailable
+            }
+            Store::Exists { what } => Self::AlreadyExists(what),
+            Store::Missing { what, id } => Self::NotFound { what, id },
+            Store::EtagMismatch => Self::EtagMismatch,
+            Store::Bound(text) => Self::FailedPrecondition(text),
+            error @ (Store::Refused(_) | Store::Corrupt { .. } | Store::Schema(_) | Store::File(_)) => {
+                Self::internal(error)
+            }
+        }
+    }
+}
+
+/// The audit's situations as a caller sees them: whatever it is, nothing unrecorded is answered.
+impl From<crate::audit::Failure> for Error {
+    fn from(failure: crate::audit::Failure) -> Self {
+        use crate::audit::Failure;
+        match failure {
+            Failure::Unavailable | Failure::Overloaded | Failure::Fenced => Self::AuditUnavailable,
+            Failure::Refused => Self::internal(failure),
+            Failure::Closing => Self::ShuttingDown,
+        }
     }
 }
 

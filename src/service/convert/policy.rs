@@ -1,12 +1,17 @@
 //! Policies as written. Whether a text in them makes sense is the engine's to say; here the message becomes the
 //! document it means, without loss: what is present but empty stays so, for the engine to refuse.
 
-use super::Faults;
+use prost::Message;
+
+use super::{Faults, timestamp_message};
 use crate::pb::v1;
 use crate::policy::{Conditions, DayOfWeek, Document, Rule, Scope, TimeRange, Warning};
+use crate::store::policies::{PolicyEntry, PolicyVersion};
 
 /// Bytes of a team's name.
 pub const MAX_TEAM_BYTES: usize = 255;
+/// Bytes of a policy as a message: it is held in every replica's memory, and read whole at every refresh.
+pub const MAX_POLICY_BYTES: usize = 2 * 1024 * 1024;
 
 /// Reads whom a policy is for.
 pub fn scope(field: &str, message: Option<v1::Scope>, faults: &mut Faults) -> Option<Scope> {
@@ -42,6 +47,10 @@ pub fn scope_message(scope: &Scope) -> v1::Scope {
 /// Reads a policy's scope and rules; the rest of the message is the server's to say. `field` is where the policy
 /// stands in its request.
 pub fn document(field: &str, message: v1::Policy, faults: &mut Faults) -> Option<Document> {
+    if message.encoded_len() > MAX_POLICY_BYTES {
+        faults.add(field, format!("is larger than {MAX_POLICY_BYTES} bytes"));
+        return None;
+    }
     let scope = scope(&super::below(field, "scope"), message.scope, faults)?;
     let rules = |rules: Vec<v1::Rule>| rules.into_iter().map(rule).collect();
     Some(Document {
@@ -86,6 +95,51 @@ pub fn policy(document: &Document) -> v1::Policy {
         require_approval: rules(&document.require_approval),
         allow: rules(&document.allow),
         ..Default::default()
+    }
+}
+
+/// Writes a stored policy; a deleted one has no rules.
+pub fn policy_entry(entry: &PolicyEntry) -> v1::Policy {
+    let written = entry.document.as_ref().map(policy).unwrap_or_default();
+    v1::Policy {
+        policy_id: entry.policy_id.to_string(),
+        scope: Some(scope_message(&entry.scope)),
+        version: entry.version,
+        etag: entry.etag.clone(),
+        create_time: Some(timestamp_message(entry.create_time)),
+        update_time: Some(timestamp_message(entry.update_time)),
+        ..written
+    }
+}
+
+/// Writes a stored policy without its rules.
+pub fn policy_summary(entry: &PolicyEntry) -> v1::PolicySummary {
+    let count = |rules: fn(&Document) -> &Vec<Rule>| {
+        let count = entry.document.as_ref().map_or(0, |document| rules(document).len());
+        i32::try_from(count).unwrap_or(i32::MAX)
+    };
+    v1::PolicySummary {
+        policy_id: entry.policy_id.to_string(),
+        scope: Some(scope_message(&entry.scope)),
+        version: entry.version,
+        etag: entry.etag.clone(),
+        create_time: Some(timestamp_message(entry.create_time)),
+        update_time: Some(timestamp_message(entry.update_time)),
+        deny_count: count(|document| &document.deny),
+        require_approval_count: count(|document| &document.require_approval),
+        allow_count: count(|document| &document.allow),
+    }
+}
+
+/// Writes one version of the policy of which `head` is the newest.
+pub fn policy_version(head: &PolicyEntry, version: &PolicyVersion) -> v1::PolicyVersion {
+    v1::PolicyVersion {
+        policy_id: head.policy_id.to_string(),
+        version: version.version,
+        create_time: Some(timestamp_message(version.create_time)),
+        is_current: version.version == head.version,
+        is_deletion: version.document.is_none(),
+        actor: version.actor.clone(),
     }
 }
 
@@ -158,6 +212,26 @@ mod tests {
         let conditions = rule.conditions.as_ref().unwrap();
         assert_eq!((conditions.env.as_deref(), conditions.expression.as_deref()), (Some(&[][..]), Some("")));
         assert_eq!((rule.id.as_deref(), rule.reason.as_deref()), (None, None));
+    }
+
+    #[test]
+    fn a_policy_has_2_mib_at_most() {
+        let sized = |bytes: usize| {
+            // Two texts, so that neither is near the size where its length takes another byte.
+            let half = MAX_POLICY_BYTES / 2;
+            let mut message = v1::Policy {
+                scope: Some(scope_message(&Scope::Everyone)),
+                policy_id: "p".repeat(half),
+                etag: "e".repeat(half),
+                ..Default::default()
+            };
+            let surplus = message.encoded_len() - bytes;
+            message.etag.truncate(half - surplus);
+            message
+        };
+        assert_eq!(sized(MAX_POLICY_BYTES).encoded_len(), MAX_POLICY_BYTES);
+        assert!(read(sized(MAX_POLICY_BYTES)).is_ok());
+        assert!(read(sized(MAX_POLICY_BYTES + 1)).unwrap_err().to_string().starts_with("policy: is larger"));
     }
 
     #[test]
