@@ -8,18 +8,30 @@
 //! is without a bound: what a policy or a request may cost is limited when it is checked and counted when it
 //! is decided. Whatever cannot be decided is denied.
 
-#![allow(dead_code, reason = "the rest of the engine follows in the next commits")]
-
 pub mod action;
+pub mod compile;
+mod condition;
+mod decide;
 mod decision;
 pub mod document;
+mod explain;
+pub mod expression;
+mod index;
+pub mod meter;
+pub mod pattern;
 pub mod request;
+mod resource;
 mod subject;
+#[cfg(test)]
+mod testing;
 pub mod value;
 
 pub use action::Action;
+pub use compile::{Compiled, compile};
+pub use decide::{Policies, RuleOutcome, decide};
 pub use decision::{Decision, ReasonCode, RuleHit, Verdict};
 pub use document::{Conditions, DayOfWeek, Document, List, Rule, TimeRange};
+pub use explain::{Explanation, RuleExplanation, explain};
 pub use request::Request;
 pub use subject::{Environment, Scope, ScopeKind, Subject};
 pub use value::{Object, Value};

@@ -2,6 +2,7 @@
 
 mod json;
 
+pub(super) use json::rule_to_json;
 pub use json::{from_json, to_json};
 
 use super::subject::Scope;

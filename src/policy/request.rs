@@ -71,3 +71,77 @@ fn text(field: &str, value: Option<String>, limit: usize, faults: &mut Vec<Fault
     }
     Some(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Value;
+    use super::*;
+
+    fn fields(arguments: Object, context: Object) -> Vec<String> {
+        let faults = Request::new("a", None, arguments, context, None, None, None).err().unwrap_or_default();
+        faults.into_iter().map(|fault| fault.field).collect()
+    }
+
+    fn object(value: Value) -> Object {
+        Object::from([("x".into(), value)])
+    }
+
+    #[test]
+    fn every_fault_is_shown_with_its_field() {
+        let faults = Request::new(
+            "--",
+            Some("a".repeat(2_049)),
+            object(Value::Number(f64::NAN)),
+            object(Value::List(vec![Value::Null, Value::Number(f64::INFINITY)])),
+            Some("s".repeat(257)),
+            Some("a\0".into()),
+            Some("p".repeat(257)),
+        );
+        let fields: Vec<String> = faults.unwrap_err().into_iter().map(|fault| fault.field).collect();
+        assert_eq!(
+            fields,
+            [
+                "action",
+                "resource",
+                "arguments.x",
+                "context.x[1]",
+                "session_id",
+                "on_behalf_of",
+                "approval_id"
+            ]
+        );
+    }
+
+    #[test]
+    fn texts_at_their_bound_are_accepted_and_empty_ones_are_absent() {
+        let request = Request::new(
+            "a",
+            Some("r".repeat(2_048)),
+            object(Value::String("s".repeat(64 * 1024))),
+            Object::new(),
+            Some("s".repeat(256)),
+            Some(String::new()),
+            None,
+        );
+        assert_eq!(request.unwrap().on_behalf_of, None);
+        assert_eq!(fields(object(Value::String("s".repeat(64 * 1024 + 1))), Object::new()), ["arguments.x"]);
+    }
+
+    #[test]
+    fn nodes_are_bounded_over_arguments_and_context_together() {
+        let list = |nodes: usize| object(Value::List(vec![Value::Null; nodes - 1]));
+        assert!(fields(list(500), list(500)).is_empty());
+        assert_eq!(fields(list(500), list(501)), ["context"]);
+        assert_eq!(fields(list(100_000), Object::new()), ["arguments"]);
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let deep = |depth: usize| (1..depth).fold(Value::Null, |value, _| Value::Object(object(value)));
+        assert!(fields(object(deep(16)), Object::new()).is_empty());
+        assert_eq!(fields(object(deep(17)), Object::new()).len(), 1);
+        let lists = |depth: usize| (1..depth).fold(Value::Null, |value, _| Value::List(vec![value]));
+        assert!(fields(object(lists(16)), Object::new()).is_empty());
+        assert_eq!(fields(object(lists(900)), Object::new()).len(), 1);
+    }
+}
