@@ -1,3 +1,5 @@
 //! The `agentguard` program: parse, run, exit code.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    agentguard::cli::main(std::env::args_os(), &agentguard::config::process_environment)
+}

@@ -51,6 +51,8 @@ pub struct Flags {
     pub key_file: Option<PathBuf>,
     /// `--timeout`.
     pub timeout: Duration,
+    /// `--insecure`: a key may travel in plain text.
+    pub insecure: bool,
 }
 
 /// A client's settings, whole.
@@ -80,6 +82,15 @@ impl Client {
                 setting: ENDPOINT.to_owned(),
                 wrong: "is no address of a server".to_owned(),
                 accepted: "`http://host:port` or `https://host:port`, nothing after it".to_owned(),
+            });
+        }
+        let plain = endpoint.starts_with("http:") && !is_loopback(&endpoint);
+        if plain && role != Role::Nobody && !flags.insecure {
+            faults.push(Fault {
+                setting: ENDPOINT.to_owned(),
+                wrong: "would send the key in plain text to another machine".to_owned(),
+                accepted: "`https://…`, a loopback address, or --insecure where the network is trusted"
+                    .to_owned(),
             });
         }
         let variable = match role {
@@ -122,6 +133,15 @@ fn key(variable: &str, given: impl Fn(&str) -> Option<String>, flags: &Flags) ->
     Ok(Secret::new(text))
 }
 
+/// Whether what is sent to `endpoint` stays on this machine.
+fn is_loopback(endpoint: &str) -> bool {
+    let uri = endpoint.parse::<http::Uri>().ok();
+    uri.as_ref().and_then(|uri| uri.host()).is_some_and(|host| {
+        host == "localhost"
+            || super::value::address(host).is_some_and(|address| address.to_canonical().is_loopback())
+    })
+}
+
 /// Whether `text` is `http` or `https`, a host, perhaps a port, and nothing more. A password in it is refused too.
 fn is_endpoint(text: &str) -> bool {
     let Ok(uri) = text.parse::<http::Uri>() else { return false };
@@ -154,6 +174,23 @@ mod tests {
         let env = |name: &str| (name == AGENT_KEY).then(|| "agk_with a blank".to_owned());
         let faults = Client::load(Role::Agent, env, &Flags::default()).unwrap_err();
         assert!(!format!("{faults:?}").contains("blank"));
+    }
+
+    #[test]
+    fn a_key_goes_to_another_machine_in_plain_text_only_if_said() {
+        let env = |name: &str| (name == ADMIN_KEY).then(|| "k".to_owned());
+        let load = |endpoint: &str, insecure: bool| {
+            let flags = Flags { endpoint: Some(endpoint.to_owned()), insecure, ..Flags::default() };
+            Client::load(Role::Admin, env, &flags).is_ok()
+        };
+        for near in
+            ["http://localhost:1", "http://127.0.0.9:1", "http://[::1]:1", "https://guard.example.com"]
+        {
+            assert!(load(near, false), "{near}");
+        }
+        for far in ["http://guard:8000", "http://10.0.0.1:8000", "http://localhost.example.com"] {
+            assert!(!load(far, false) && load(far, true), "{far}");
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ mod complete;
 mod document;
 
 pub use complete::{complete, reason_of};
-pub use document::document;
+pub use document::{document, remedy};
 
 /// `ErrorInfo.domain` of every error of ours.
 pub const DOMAIN: &str = "agentguard";

@@ -12,6 +12,7 @@
 )]
 
 mod adr;
+mod cli;
 mod config;
 mod fences;
 mod postgres;

@@ -59,6 +59,14 @@ pub fn document() -> String {
     page
 }
 
+/// What the contract's comment advises to do about the reason of this name (`NOT_FOUND`); `None` for an unknown one.
+pub fn remedy(reason: &str) -> Option<String> {
+    let number = i32::from(ErrorReason::from_str_name(&format!("ERROR_REASON_{reason}"))?);
+    let comments = comments();
+    let comment = comments.get(usize::try_from(number).ok()?)?;
+    paragraphs(comment).iter().find_map(|part| part.strip_prefix("What to do: ").map(str::to_owned))
+}
+
 fn line(page: &mut String, text: &str) {
     // Writing to a string cannot fail.
     writeln!(page, "{text}").ok();
