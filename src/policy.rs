@@ -9,6 +9,7 @@
 //! is decided. Whatever cannot be decided is denied.
 
 pub mod action;
+pub mod cases;
 pub mod compile;
 mod condition;
 mod decide;

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** nothing here decides or stores; no SQL, no policy rule.
 
+pub mod call;
 pub mod codec;
 pub mod convert;
 pub mod page;
