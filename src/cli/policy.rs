@@ -6,6 +6,7 @@ mod explain;
 mod file;
 mod history;
 mod render;
+mod test;
 
 use serde_json::{Value, json};
 use tonic::Code;
@@ -25,6 +26,7 @@ pub enum Command {
     Diff(apply::Diff),
     Get(Get),
     List(List),
+    Test(test::Args),
     Explain(Box<explain::Args>),
     Versions(history::Versions),
     Rollback(history::Rollback),
@@ -69,6 +71,7 @@ pub fn run(command: Command, session: &mut Session<'_>) -> Result<Exit, Failure>
         Command::Diff(args) => apply::diff(&args, session),
         Command::Get(args) => get(&args, session),
         Command::List(args) => list(&args, session),
+        Command::Test(args) => test::run(&args, session),
         Command::Explain(args) => explain::run(*args, session),
         Command::Versions(args) => history::versions(&args, session),
         Command::Rollback(args) => history::rollback(&args, session),

@@ -188,3 +188,29 @@ fn a_policy_with_faults_is_refused_before_any_server_is_asked() {
         assert!(refused.stderr.contains(field), "{refused:?}");
     }
 }
+
+#[test]
+fn policy_test_runs_cases_and_says_what_came() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("cases.yaml");
+    let cases = "policies:\n  - scope: {everyone: {}}\n    allow: [{action: 'read:*'}]\ncases:\n  - name: reading is allowed\n    request: {action: read_file}\n    expect: {verdict: ALLOW}\n  - name: writing is denied\n    request: {action: write_file}\n    expect: {verdict: DENY, reason_code: DENIED_DEFAULT}\n";
+    std::fs::write(&file, cases).unwrap();
+    let path = file.to_str().unwrap();
+    let done = run(&["policy", "test", path], &[]);
+    assert_eq!((done.code, done.stdout.as_str()), (0, "2 passed, 0 failed\n"), "{done:?}");
+
+    std::fs::write(&file, cases.replace("verdict: DENY", "verdict: ALLOW")).unwrap();
+    let failing = run(&["policy", "test", path], &[]);
+    assert_eq!(failing.code, 1);
+    assert!(failing.stdout.contains("writing is denied") && failing.stdout.contains("DENY"), "{failing:?}");
+    let json: serde_json::Value =
+        serde_json::from_str(&run(&["policy", "test", path, "--json"], &[]).stdout).unwrap();
+    assert_eq!((&json["passed"], &json["failed"]), (&1.into(), &1.into()));
+    assert_eq!(json["files"][0]["cases"][1]["passed"], false);
+
+    std::fs::write(&file, "cases: [{nome: x}]\n").unwrap();
+    assert_eq!(run(&["policy", "test", path], &[]).code, 1);
+    std::fs::write(&file, "cases: []\n").unwrap();
+    assert_eq!(run(&["policy", "test", path], &[]).code, 1, "no case is no proof");
+    assert_eq!(run(&["policy", "test", "/nonexistent.yaml"], &[]).code, 1);
+}

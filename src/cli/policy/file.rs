@@ -58,7 +58,8 @@ pub fn read(paths: &[PathBuf]) -> Result<Vec<Written>, Failure> {
     if faults.is_empty() { Ok(written) } else { Err(Failure::Failed(faults)) }
 }
 
-fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+/// The files that `paths` name: a directory stands for its `.yaml`, `.yml` and `.json` files, by name.
+pub fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut files = Vec::new();
     for path in paths {
         if !path.is_dir() {
