@@ -11,6 +11,7 @@ pub mod janitor;
 pub mod machine;
 pub mod outbox;
 pub mod record;
+pub mod verify;
 
 pub mod writer;
 

@@ -5,6 +5,7 @@
 pub mod call;
 pub mod codec;
 pub mod convert;
+pub mod enforcement;
 pub mod page;
 pub mod status;
 

@@ -70,13 +70,33 @@ impl Keeper {
         self.mac(whole.to_string().as_bytes())
     }
 
+    /// What is kept of a report: as of a request, and what came of the act.
+    pub fn report(
+        &self,
+        as_sent: &str,
+        request: &Request,
+        error: Option<&str>,
+        metadata: &Object,
+        salt: [u8; 16],
+    ) -> Kept {
+        let mut replayable = true;
+        let metadata = self.redacted(metadata, &mut replayable);
+        let mut kept = self.keep(as_sent, request, Some((error, metadata)), salt);
+        kept.replayable &= replayable;
+        kept
+    }
+
     /// What is kept of a request. `as_sent` is the action's name before it was brought to its canonical form.
     pub fn request(&self, as_sent: &str, request: &Request, salt: [u8; 16]) -> Kept {
+        self.keep(as_sent, request, None, salt)
+    }
+
+    fn keep(&self, as_sent: &str, request: &Request, outcome: Option<Came<'_>>, salt: [u8; 16]) -> Kept {
         let digest = self.digest(request);
         let mut replayable = true;
         let arguments = self.redacted(&request.arguments, &mut replayable);
         let context = self.redacted(&request.context, &mut replayable);
-        let mut bytes = compose(as_sent, request, &arguments, &context, &digest);
+        let mut bytes = compose(as_sent, request, &arguments, &context, outcome.as_ref(), &digest);
         if bytes.len() > MAX_CONTENT_BYTES {
             // The larger part goes first; the other follows only if that was not enough.
             replayable = false;
@@ -89,7 +109,7 @@ impl Keeper {
             if rest.saturating_add(MAX_FIXED_BYTES) > MAX_CONTENT_BYTES {
                 *second = self.cut(second);
             }
-            bytes = compose(as_sent, request, &arguments, &context, &digest);
+            bytes = compose(as_sent, request, &arguments, &context, outcome.as_ref(), &digest);
         }
         Kept { content: Content { bytes, salt: salt.to_vec() }, replayable, digest }
     }
@@ -151,9 +171,10 @@ fn compose(
     request: &Request,
     arguments: &serde_json::Value,
     context: &serde_json::Value,
+    outcome: Option<&Came<'_>>,
     digest: &Hash,
 ) -> Vec<u8> {
-    serde_json::json!({
+    let mut content = serde_json::json!({
         "action": as_sent,
         "arguments": arguments,
         "context": context,
@@ -161,10 +182,16 @@ fn compose(
         "request_digest": hex(digest),
         "resource": request.resource,
         "session_id": request.session_id,
-    })
-    .to_string()
-    .into_bytes()
+    });
+    if let (Some((error, metadata)), Some(members)) = (outcome, content.as_object_mut()) {
+        members.insert("error".into(), (*error).into());
+        members.insert("metadata".into(), metadata.clone());
+    }
+    content.to_string().into_bytes()
 }
+
+/// What came of a reported act: the error's text and the metadata.
+type Came<'a> = (Option<&'a str>, serde_json::Value);
 
 fn json(object: &Object) -> serde_json::Value {
     serde_json::Value::Object(object.iter().map(|(key, value)| (key.clone(), value.into())).collect())

@@ -245,3 +245,19 @@ fn named(rule: &RuleHit) -> String {
     };
     format!("`{}` of {whose} policy", rule.rule_id)
 }
+
+impl Decision {
+    /// A decision as a record of it tells: what was only known while it was made is absent.
+    pub const fn recorded(verdict: Verdict, code: ReasonCode, rule: Option<RuleHit>) -> Self {
+        Self {
+            verdict,
+            code,
+            rule,
+            error_rule_ids: Vec::new(),
+            resource_unknown: false,
+            remedy: None,
+            steps: 0,
+            rules_tested: 0,
+        }
+    }
+}

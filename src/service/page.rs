@@ -33,6 +33,11 @@ pub fn size(page_size: i32) -> Result<usize, Error> {
     }
 }
 
+/// How many rows to read for a page of `size`: one more, which shows that there is a next page.
+pub fn rows(size: usize) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX).saturating_add(1)
+}
+
 /// One listing: an RPC with its filters.
 #[derive(Clone, Debug)]
 pub struct Listing {

@@ -143,7 +143,8 @@ const CHAINS: &str = "select chain_id, chain_no, head_seq, head_hash, closed fro
      where chain_no > $1 order by chain_no limit $2";
 const STRAYS: &str = "select distinct l.chain_id from audit_logs l where not exists \
      (select 1 from audit_chains c where c.chain_id = l.chain_id) limit 10";
-const BEYOND: &str = "select count(*) from audit_logs where chain_id = $1 and (seq > $2 or seq < 1)";
+const BEYOND: &str = "select count(*) from audit_logs l join audit_chains c on c.chain_id = l.chain_id \
+     where l.chain_id = $1 and (l.seq > c.head_seq or l.seq < 1)";
 const LISTED: &str = "select next_chain_no, last_chain_id from audit_list where id = 1";
 
 /// A row before it is checked.
@@ -404,15 +405,14 @@ impl Store {
         Ok(rows.into_iter().map(|(chain,)| chain).collect())
     }
 
-    /// How many rows of a chain lie outside 1 to `head`.
+    /// How many rows of a chain lie outside 1 to its head, both read in one snapshot.
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn records_beyond(&self, chain: &str, head: i64) -> Result<i64, Error> {
-        let (count,): (i64,) =
-            on_pool!(self, main, |tx, keep| Ok(sql_as!(keep, (i64,), BEYOND, chain, head)
-                .fetch_one(&mut *tx)
-                .await?))?;
+    pub async fn records_beyond(&self, chain: &str) -> Result<i64, Error> {
+        let (count,): (i64,) = on_pool!(self, main, |tx, keep| Ok(sql_as!(keep, (i64,), BEYOND, chain)
+            .fetch_one(&mut *tx)
+            .await?))?;
         Ok(count)
     }
 }

@@ -82,6 +82,9 @@ pub(crate) fn stamp((epoch, n, token): StampRow) -> Result<Stamp, Error> {
     Ok(Stamp { revision: Revision::new(epoch, n), token })
 }
 
+const HISTORY: &str = "select epoch, n, at, actor, act, target, request_id, detail, digest \
+     from revisions where n > $1 order by n limit $2";
+
 type UnrecordedRow = (String, i64, i64, String, String, String, String, Vec<u8>, Vec<u8>);
 
 /// Frames an admin write: the revision row first (so that commit order is revision order), the body, the history
@@ -248,18 +251,31 @@ impl Store {
         )
         .fetch_all(&mut *tx)
         .await?))?;
-        Ok(rows
-            .into_iter()
-            .map(|(epoch, n, at, actor, act, target, request_id, detail, digest)| Unrecorded {
-                revision: Revision::new(Arc::<str>::from(epoch), n),
-                at: Timestamp::from_micros(at),
-                actor,
-                act,
-                target,
-                request_id,
-                detail,
-                digest,
-            })
-            .collect())
+        Ok(rows.into_iter().map(change).collect())
+    }
+
+    /// Up to `limit` changes numbered above `after`, in order.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn history(&self, after: i64, limit: i64) -> Result<Vec<Unrecorded>, Error> {
+        let rows: Vec<UnrecordedRow> =
+            on_pool!(self, main, |tx, keep| Ok(sql_as!(keep, UnrecordedRow, HISTORY, after, limit)
+                .fetch_all(&mut *tx)
+                .await?))?;
+        Ok(rows.into_iter().map(change).collect())
+    }
+}
+
+fn change((epoch, n, at, actor, act, target, request_id, detail, digest): UnrecordedRow) -> Unrecorded {
+    Unrecorded {
+        revision: Revision::new(Arc::<str>::from(epoch), n),
+        at: Timestamp::from_micros(at),
+        actor,
+        act,
+        target,
+        request_id,
+        detail,
+        digest,
     }
 }

@@ -1,0 +1,106 @@
+//! What agents add to the audit: the outcome of a decision of their own, and reports of what was never asked.
+
+use std::time::Duration;
+
+use crate::audit::{Kind, Mode, Record};
+use crate::auth::Agent;
+use crate::clock::Timestamp;
+use crate::entropy;
+use crate::ids::{DecisionId, ReportId};
+use crate::policy::Object;
+use crate::service::Error;
+use crate::service::call::Call;
+use crate::service::convert::{Check, Outcome};
+
+use super::entry::of_agent;
+use super::way::Way;
+
+/// In `async` mode a decision may be answered this long before its record can be found.
+const SHIPPING_BOUND: Duration = Duration::from_secs(60);
+
+/// A record's month is looked for from this long before its decision's birth: writers' clocks may differ.
+const CLOCK_SLACK: Duration = Duration::from_secs(3_600);
+
+impl Way {
+    /// Records what came of a decision; answers whether it was known already.
+    ///
+    /// # Errors
+    /// Not found for an unknown decision or another agent's; already exists when another outcome is known.
+    pub(super) async fn outcome(
+        &self,
+        agent: &Agent,
+        decision_id: &DecisionId,
+        outcome: &Outcome,
+        call: &Call,
+    ) -> Result<bool, Error> {
+        let records = self.store.decision_records(decision_id, CLOCK_SLACK).await?;
+        let own = agent.entry().subject.id.as_str();
+        let decision = records.iter().find(|record| {
+            record.entry.kind == Kind::Decision && record.entry.agent_id.as_deref() == Some(own)
+        });
+        let Some(decision) = decision else {
+            let age = self.clock.now().minus(SHIPPING_BOUND);
+            if records.is_empty() && self.mode == Mode::Async && decision_id.born() >= age {
+                return Err(Error::DecisionNotYetKnown(decision_id.to_string()));
+            }
+            return Err(Error::NotFound { what: "decision", id: decision_id.to_string() });
+        };
+        let (content, replayable) =
+            self.keeper.outcome(outcome.error.as_deref(), &outcome.metadata, entropy::bytes());
+        // The first in the order of readers counts, should two replicas have recorded one each.
+        if let Some(first) = records.iter().find(|record| record.entry.kind == Kind::Outcome) {
+            return if same_outcome(first, outcome.success, &content.bytes) {
+                Ok(true)
+            } else {
+                Err(Error::AlreadyExists("another outcome of this decision is recorded"))
+            };
+        }
+        let mut entry = of_agent(Kind::Outcome, agent);
+        entry.decision_id = Some(decision_id.to_string());
+        entry.action = decision.entry.action.clone();
+        entry.outcome = Some(outcome_name(outcome.success).to_owned());
+        entry.request_id = Some(call.request_id.as_ref().to_owned());
+        entry.replayable = Some(replayable);
+        self.writer.record(vec![entry.with_content(content)]).await?;
+        Ok(false)
+    }
+
+    /// Records an action that was never asked about. Never taken for a decision.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub(super) async fn report(
+        &self,
+        agent: &Agent,
+        check: &Check,
+        outcome: Option<&Outcome>,
+        call: &Call,
+    ) -> Result<(ReportId, Timestamp), Error> {
+        let now = self.clock.now();
+        let id = ReportId::new(now, entropy::id());
+        let none = Object::new();
+        let (error, metadata) =
+            outcome.map_or((None, &none), |outcome| (outcome.error.as_deref(), &outcome.metadata));
+        let kept =
+            self.keeper.report(&check.action_as_sent, &check.request, error, metadata, entropy::bytes());
+        let mut entry = of_agent(Kind::Report, agent);
+        entry.decision_id = Some(id.to_string());
+        entry.action = Some(check.request.action.as_str().to_owned());
+        entry.outcome = outcome.map(|outcome| outcome_name(outcome.success).to_owned());
+        entry.decided_at = Some(now);
+        entry.request_id = Some(call.request_id.as_ref().to_owned());
+        entry.replayable = Some(kept.replayable);
+        self.writer.record(vec![entry.with_content(kept.content)]).await?;
+        Ok((id, now))
+    }
+}
+
+const fn outcome_name(success: bool) -> &'static str {
+    if success { "success" } else { "error" }
+}
+
+/// Whether a recorded outcome says the same; of an erased one only success or error is left to compare.
+fn same_outcome(record: &Record, success: bool, content: &[u8]) -> bool {
+    record.entry.outcome.as_deref() == Some(outcome_name(success))
+        && record.entry.content.as_ref().is_none_or(|kept| kept.bytes == content)
+}

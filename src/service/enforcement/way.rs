@@ -1,0 +1,437 @@
+//! The way of a check, from the verified agent to the answer that may leave: view, decision, record, and the proof
+//! that the commit saw no newer policy than the decision did.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+use crate::audit::{Keeper, Mode, Receipt, Writer};
+use crate::auth::Agent;
+use crate::clock::{Clock, Timestamp};
+use crate::entropy;
+use crate::ids::{DecisionId, Revision};
+use crate::policy::{self, Action, Decision};
+use crate::service::Error;
+use crate::service::call::Call;
+use crate::service::convert::Check;
+use crate::store::Store;
+use crate::view::{View, Views};
+
+use super::entry::{self, Circumstances};
+use super::idempotency::{Claim, Idempotency, LIFETIME, MAX_REPEATS, Remembered, Turn};
+
+/// Decides and records. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Way {
+    pub(super) views: Arc<Views>,
+    pub(super) writer: Writer,
+    pub(super) store: Store,
+    pub(super) keeper: Keeper,
+    pub(super) clock: Clock,
+    pub(super) mode: Mode,
+    idempotency: Arc<Idempotency>,
+    /// Marked retries that may look into the database at once; more wait.
+    look_ups: Arc<Semaphore>,
+    /// Calls that go on without their callers.
+    detached: TaskTracker,
+}
+
+/// A decision that may leave.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// Its id.
+    pub decision_id: DecisionId,
+    /// What was decided.
+    pub decision: Decision,
+    /// The canonical action.
+    pub action: Action,
+    /// The revision it was decided at.
+    pub revision: Revision,
+    /// When.
+    pub decided_at: Timestamp,
+    /// Whether it is an earlier decision answered again.
+    pub is_repeat: bool,
+    /// The earlier, less strict decision in place of which it was made.
+    pub repeat_of: Option<DecisionId>,
+}
+
+/// How often a decision is made again because the policy changed under its commit, before the call is given up.
+const MAX_ROUNDS: u32 = 8;
+
+/// How long a decision waits to see the policy that its commit saw.
+const CATCH_UP: Duration = Duration::from_millis(500);
+
+/// Database look-ups of marked retries at once, so that they cannot take the pool from everybody else.
+const MAX_LOOK_UPS: usize = 4;
+
+/// One check on its way.
+struct Course {
+    check: Check,
+    /// Held while this call is the one that decides its key.
+    turn: Option<Turn>,
+    /// The key's earlier decision, to be answered unless deciding now is stricter.
+    known: Option<Box<Remembered>>,
+    /// What will be answered.
+    answer: Option<Answered>,
+    /// Whether the answer needs a record of its own.
+    recorded: bool,
+}
+
+impl Way {
+    /// A way through these.
+    pub fn new(
+        views: Arc<Views>,
+        writer: Writer,
+        store: Store,
+        keeper: Keeper,
+        clock: Clock,
+        mode: Mode,
+    ) -> Self {
+        Self {
+            views,
+            writer,
+            store,
+            keeper,
+            clock,
+            mode,
+            idempotency: Arc::new(Idempotency::default()),
+            look_ups: Arc::new(Semaphore::new(MAX_LOOK_UPS)),
+            detached: TaskTracker::new(),
+        }
+    }
+
+    /// Decides one check.
+    ///
+    /// # Errors
+    /// Whatever kept it from being decided and recorded.
+    pub async fn one(&self, agent: &Agent, check: Check, call: &Call) -> Result<Answered, Error> {
+        let min = check.min_revision.clone();
+        let mut answers = self.all(agent, vec![Ok(check)], min, call).await?;
+        answers.pop().unwrap_or_else(|| Err(Error::internal("a check got no answer")))
+    }
+
+    /// Decides checks together: one view, one `now`, one transaction; answers in their order.
+    ///
+    /// # Errors
+    /// Whatever kept them all from being decided and recorded.
+    pub async fn all(
+        &self,
+        agent: &Agent,
+        checks: Vec<Result<Check, Error>>,
+        min: Option<Revision>,
+        call: &Call,
+    ) -> Result<Vec<Result<Answered, Error>>, Error> {
+        if checks.iter().flatten().all(|check| check.idempotency_key.is_none()) {
+            return self.go(agent, checks, min.as_ref(), call).await;
+        }
+        // A caller that gives up and tries again must find its first call's decision, so that call goes on to its
+        // end without its caller.
+        let (way, agent, call) = (self.clone(), agent.clone(), call.clone());
+        let going = self.detached.spawn(async move { way.go(&agent, checks, min.as_ref(), &call).await });
+        going.await.map_err(Error::internal)?
+    }
+
+    async fn go(
+        &self,
+        agent: &Agent,
+        checks: Vec<Result<Check, Error>>,
+        min: Option<&Revision>,
+        call: &Call,
+    ) -> Result<Vec<Result<Answered, Error>>, Error> {
+        let view = self.views.at_least(min).await.map_err(|error| from_view(error, min))?;
+        let (mut courses, same) = self.claim(agent, checks, min, call).await;
+        self.decide(agent, view, &mut courses, call).await?;
+        let now = self.clock.instant();
+        let mut answers: Vec<_> = courses
+            .into_iter()
+            .map(|course| {
+                let mut course = course?;
+                let answer = course.answer.ok_or_else(|| Error::internal("a check was not decided"))?;
+                let key = course.check.idempotency_key.as_deref();
+                if let Some(turn) = course.turn.take() {
+                    turn.finish(remember(&answer, self.keeper.digest(&course.check.request)), now);
+                } else if let Some(key) = key.filter(|_| answer.is_repeat) {
+                    self.idempotency.repeated(&agent.entry().subject.id, key);
+                }
+                Ok(answer)
+            })
+            .collect();
+        for (index, first) in same {
+            let repeat = match answers.get(first) {
+                Some(Ok(answer)) => Ok(Answered { is_repeat: true, ..answer.clone() }),
+                Some(Err(_)) | None => Err(Error::AuditUnavailable),
+            };
+            if let Some(place) = answers.get_mut(index)
+                && matches!(place, Err(Error::Cancelled))
+            {
+                *place = repeat;
+            }
+        }
+        // The view may have grown stale while the commit was under way, for instance because this machine slept.
+        self.views.fresh().map_err(|error| from_view(error, None))?;
+        Ok(answers)
+    }
+
+    /// Takes the keys of the checks, in one order for every call so that no two wait for each other. Answers the
+    /// courses, and which checks are repeats of another one of the same batch.
+    async fn claim(
+        &self,
+        agent: &Agent,
+        checks: Vec<Result<Check, Error>>,
+        min: Option<&Revision>,
+        call: &Call,
+    ) -> (Vec<Result<Course, Error>>, Vec<(usize, usize)>) {
+        let mut courses: Vec<_> = checks
+            .into_iter()
+            .map(|check| {
+                check.map(|check| Course { check, turn: None, known: None, answer: None, recorded: false })
+            })
+            .collect();
+        let mut keyed: Vec<(String, usize)> = courses
+            .iter()
+            .enumerate()
+            .filter_map(|(index, course)| Some((course.as_ref().ok()?.check.idempotency_key.clone()?, index)))
+            .collect();
+        keyed.sort();
+        let mut same = Vec::new();
+        let mut previous: Option<(String, usize)> = None;
+        for (key, index) in keyed {
+            if let Some((_, first)) = previous.as_ref().filter(|(before, _)| *before == key) {
+                let digest = |at: usize| {
+                    courses
+                        .get(at)
+                        .and_then(|c| c.as_ref().ok())
+                        .map(|c| self.keeper.digest(&c.check.request))
+                };
+                let error = if digest(*first) == digest(index) {
+                    same.push((index, *first));
+                    // Stands for the first one's answer, which is not known yet.
+                    Error::Cancelled
+                } else {
+                    Error::IdempotencyKeyReused
+                };
+                if let Some(place) = courses.get_mut(index) {
+                    *place = Err(error);
+                }
+                continue;
+            }
+            if let Some(place) = courses.get_mut(index)
+                && let Ok(course) = place
+                && let Err(error) = self.claim_one(agent, course, &key, min, call).await
+            {
+                *place = Err(error);
+            }
+            previous = Some((key, index));
+        }
+        (courses, same)
+    }
+
+    async fn claim_one(
+        &self,
+        agent: &Agent,
+        course: &mut Course,
+        key: &str,
+        min: Option<&Revision>,
+        call: &Call,
+    ) -> Result<(), Error> {
+        let id = &agent.entry().subject.id;
+        let digest = self.keeper.digest(&course.check.request);
+        loop {
+            let known = match self.idempotency.claim(id, key, self.clock.instant()) {
+                Claim::First(turn) => {
+                    let Some(earlier) = self.look_up(agent, key, call).await? else {
+                        course.turn = Some(turn);
+                        return Ok(());
+                    };
+                    turn.finish(earlier, self.clock.instant());
+                    continue;
+                }
+                Claim::Wait(mut ended) => {
+                    // The sender never sends: it is dropped when the first call ends, however it ends.
+                    while ended.changed().await.is_ok() {}
+                    continue;
+                }
+                Claim::Known(known) => known,
+            };
+            if known.digest != digest {
+                return Err(Error::IdempotencyKeyReused);
+            }
+            let newer = min.is_some_and(|min| {
+                min.epoch() != known.revision.epoch() || min.number() > known.revision.number()
+            });
+            if newer || known.repeats >= MAX_REPEATS {
+                match self.idempotency.retake(id, key) {
+                    Some(turn) => course.turn = Some(turn),
+                    None => continue,
+                }
+            } else {
+                course.known = Some(known);
+            }
+            return Ok(());
+        }
+    }
+
+    /// The earlier decision of a retry that is marked as one, from another replica or another life of this one.
+    async fn look_up(&self, agent: &Agent, key: &str, call: &Call) -> Result<Option<Remembered>, Error> {
+        if !call.is_retry {
+            return Ok(None);
+        }
+        let _turn = self.look_ups.acquire().await.map_err(Error::internal)?;
+        let since = self.clock.now().minus(LIFETIME);
+        let record = self.store.decision_by_key(&agent.entry().subject.id, key, since).await?;
+        Ok(record.as_ref().and_then(entry::remembered))
+    }
+
+    /// Decides every course and records what needs a record, until no commit saw a newer policy than its decision.
+    async fn decide(
+        &self,
+        agent: &Agent,
+        view: Arc<View>,
+        courses: &mut [Result<Course, Error>],
+        call: &Call,
+    ) -> Result<(), Error> {
+        let mut view = view;
+        let mut agent = agent.clone();
+        // An answer without a record has no commit to check its revision; a shared read does it instead.
+        if self.mode == Mode::Durable && courses.iter().flatten().any(|course| course.known.is_some()) {
+            view = self.views.refresh_within(CATCH_UP).await.map_err(|error| from_view(error, None))?;
+            agent = agent.recheck(&view, self.clock.now()).map_err(|_| Error::Unauthenticated)?;
+        }
+        for round in 0..MAX_ROUNDS {
+            let now = self.clock.now();
+            let mut entries = Vec::new();
+            for course in courses.iter_mut().flatten() {
+                self.decide_one(&agent, &view, course, now, call, &mut entries);
+            }
+            if entries.is_empty() {
+                return Ok(());
+            }
+            let receipt = self.writer.record(entries).await?;
+            let Some(newer) = self.unseen(&receipt, &view).await? else { return Ok(()) };
+            tracing::debug!(round, seen = %newer.revision(), "the policy changed under a commit; deciding again");
+            view = newer;
+            agent = agent.recheck(&view, self.clock.now()).map_err(|_| Error::Unauthenticated)?;
+        }
+        Err(Error::AuditUnavailable)
+    }
+
+    /// The view that the commit saw, if it is newer than the one decided with.
+    async fn unseen(&self, receipt: &Receipt, view: &View) -> Result<Option<Arc<View>>, Error> {
+        let Some(stamp) = &receipt.stamp else { return Ok(None) };
+        if stamp == view.stamp() {
+            return Ok(None);
+        }
+        let newer = self.views.refresh_within(CATCH_UP).await.map_err(|error| from_view(error, None))?;
+        Ok(Some(newer))
+    }
+
+    fn decide_one(
+        &self,
+        agent: &Agent,
+        view: &View,
+        course: &mut Course,
+        now: Timestamp,
+        call: &Call,
+        entries: &mut Vec<crate::audit::Entry>,
+    ) {
+        let request = &course.check.request;
+        let policies = view.policies(agent.entry());
+        let decision = policy::decide(&policies, &agent.entry().subject, request, now);
+        let is_stricter = |than: &Decision| decision.verdict.is_stricter_than(than.verdict);
+        let mut repeat_of = None;
+        let mut supersedes = None;
+        match (&course.answer, &course.known) {
+            // Recorded in an earlier round: only a stricter decision replaces it.
+            (Some(before), _) if !is_stricter(&before.decision) => return,
+            (Some(before), _) => {
+                supersedes = course.recorded.then(|| before.decision_id.clone());
+                repeat_of = if before.is_repeat {
+                    Some(before.decision_id.clone())
+                } else {
+                    before.repeat_of.clone()
+                };
+            }
+            (None, Some(known)) if !is_stricter(&known.decision) => {
+                course.answer = Some(again(known));
+                return;
+            }
+            (None, Some(known)) => repeat_of = Some(known.decision_id.clone()),
+            (None, None) => {}
+        }
+        if course.turn.is_none()
+            && let Some(key) = &course.check.idempotency_key
+        {
+            // The stricter decision replaces the key's entry, unless another repeat is about to do so.
+            course.turn = self.idempotency.retake(&agent.entry().subject.id, key);
+        }
+        let decision_id = DecisionId::new(now, entropy::id());
+        let kept = self.keeper.request(&course.check.action_as_sent, request, entropy::bytes());
+        entries.push(entry::decision(
+            &decision_id,
+            &decision,
+            request,
+            kept,
+            &Circumstances {
+                agent,
+                policies: &policies,
+                revision: view.revision(),
+                decided_at: now,
+                request_id: &call.request_id,
+                idempotency_key: course.check.idempotency_key.as_deref(),
+                repeat_of: repeat_of.as_ref(),
+                supersedes: supersedes.as_ref(),
+            },
+        ));
+        course.recorded = true;
+        course.answer = Some(Answered {
+            decision_id,
+            action: request.action.clone(),
+            decision,
+            revision: view.revision().clone(),
+            decided_at: now,
+            is_repeat: false,
+            repeat_of,
+        });
+    }
+}
+
+fn again(known: &Remembered) -> Answered {
+    Answered {
+        decision_id: known.decision_id.clone(),
+        decision: known.decision.clone(),
+        action: known.action.clone(),
+        revision: known.revision.clone(),
+        decided_at: known.decided_at,
+        is_repeat: true,
+        repeat_of: None,
+    }
+}
+
+fn remember(answer: &Answered, digest: crate::audit::record::Hash) -> Remembered {
+    Remembered {
+        digest,
+        decision_id: answer.decision_id.clone(),
+        decision: answer.decision.clone(),
+        action: answer.action.clone(),
+        revision: answer.revision.clone(),
+        decided_at: answer.decided_at,
+        repeats: 0,
+    }
+}
+
+/// A view's situations as a caller sees them.
+pub(super) fn from_view(error: crate::view::Error, min: Option<&Revision>) -> Error {
+    use crate::view::Error as View;
+    match error {
+        View::Unavailable => match min {
+            Some(min) => Error::RevisionNotReached(min.to_string()),
+            None => Error::DatabaseUnavailable,
+        },
+        View::Stale => Error::PolicyStale,
+        View::UnknownRevision { asked, .. } => Error::RevisionUnknown(asked.to_string()),
+        View::Store(error) => error.into(),
+        error @ View::Policy { .. } => Error::internal(error),
+    }
+}
