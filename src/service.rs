@@ -2,11 +2,13 @@
 //!
 //! **Invariant:** nothing here decides or stores; no SQL, no policy rule.
 
+pub mod admin;
 pub mod call;
 pub mod codec;
 pub mod convert;
 pub mod enforcement;
 pub mod page;
 pub mod status;
+pub mod tally;
 
 pub use status::Error;

@@ -77,7 +77,7 @@ pub enum Error {
     AgentDeleted(String),
     /// The agent has as many live keys as it may have.
     #[error("the agent has {0} live keys, the most there may be")]
-    KeyLimitReached(usize),
+    KeyLimitReached(i64),
     /// The message is too large.
     #[error("the message is larger than {limit} bytes")]
     MessageTooLarge {

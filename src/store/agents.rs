@@ -45,6 +45,8 @@ pub struct AgentFilter {
     pub team: Option<String>,
     /// Only this environment's.
     pub environment: Option<Environment>,
+    /// Only active ones, or only those that are not.
+    pub is_active: Option<bool>,
     /// Deleted ones too.
     pub show_deleted: bool,
 }
@@ -57,7 +59,7 @@ pub(crate) const CHANGED: &str = "select agent_id, name, team, environment, labe
      from agents where revision > $1";
 const LIST: &str = "select agent_id, name, team, environment, labels, is_active, created_at, updated_at, deleted_at \
      from agents where agent_id > $1 and ($2 = '' or team = $2) and ($3 = '' or environment = $3) \
-     and (deleted_at is null or $4 = 1) order by agent_id limit $5";
+     and (deleted_at is null or $4 = 1) and ($5 < 0 or is_active = ($5 = 1)) order by agent_id limit $6";
 const INSERT: &str = "insert into agents \
      (agent_id, name, team, environment, labels, is_active, created_at, updated_at, deleted_at, revision) \
      values ($1, $2, $3, $4, $5, $6, $7, $8, null, $9)";
@@ -126,6 +128,7 @@ impl Store {
             filter.team.as_deref().unwrap_or(""),
             filter.environment.map_or("", |environment| environment.as_str()),
             i64::from(filter.show_deleted),
+            filter.is_active.map_or(-1_i64, i64::from),
             limit
         )
         .fetch_all(&mut *tx)

@@ -107,6 +107,7 @@ fn show(rule: &v1::RuleExplanation, session: &mut Session<'_>) -> Result<(), Fai
         RuleOutcome::ConditionFalse => (Style::Faint, "condition false"),
         RuleOutcome::Error => (Style::Bad, "error"),
         RuleOutcome::NotMatched => (Style::Faint, "not matched"),
+        RuleOutcome::NotEvaluated => (Style::Notable, "not evaluated"),
         RuleOutcome::Unspecified => (Style::Notable, "unknown"),
     };
     let plain = |name: &str, prefix: &str| name.strip_prefix(prefix).unwrap_or(name).to_ascii_lowercase();
