@@ -10,12 +10,14 @@ mod action;
 mod agent;
 mod audit;
 mod completions;
+pub mod document;
 mod enforce;
 mod failure;
 mod health;
 mod input;
 mod json;
 mod key;
+mod migrate;
 mod output;
 mod policy;
 mod remote;
@@ -40,6 +42,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[command(subcommand)]
+    Migrate(migrate::Command),
     Enforce(enforce::Args),
     Action(action::Args),
     #[command(subcommand)]
@@ -97,6 +101,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>, env: &dyn Fn(&str) -> Opti
 
 fn run(command: Command, session: &mut Session<'_>) -> Result<Exit, Failure> {
     match command {
+        Command::Migrate(command) => migrate::run(&command, session),
         Command::Enforce(args) => enforce::run(args, session),
         Command::Action(args) => action::run(&args, session),
         Command::Agent(command) => agent::run(command, session),

@@ -214,3 +214,49 @@ fn policy_test_runs_cases_and_says_what_came() {
     assert_eq!(run(&["policy", "test", path], &[]).code, 1, "no case is no proof");
     assert_eq!(run(&["policy", "test", "/nonexistent.yaml"], &[]).code, 1);
 }
+
+#[test]
+fn the_documentation_of_commands_is_current() {
+    crate::config::same_as_printed(
+        "docs/cli.md",
+        &agentguard::cli::document::markdown(),
+        "UPDATE_DOCS=1 cargo test --test it cli",
+    );
+}
+
+#[test]
+fn migrate_brings_an_empty_database_to_the_newest_schema() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("guard.db");
+    let url = format!("sqlite://{}", file.display());
+    let env = [("DATABASE_URL", url.as_str())];
+    let before = run(&["migrate", "status"], &env);
+    assert_eq!(before.code, 1, "{before:?}");
+    assert!(
+        before.stdout.contains("pending  0001") && before.stderr.contains("agentguard migrate up"),
+        "{before:?}"
+    );
+    let dry = run(&["migrate", "up", "--dry-run"], &env);
+    assert_eq!(dry.code, 0, "{dry:?}");
+    assert!(!file.exists(), "looking made the file");
+
+    let up = run(&["migrate", "up", "--json"], &env);
+    assert_eq!(up.code, 0, "{up:?}");
+    let up: serde_json::Value = serde_json::from_str(&up.stdout).unwrap();
+    assert_eq!((&up["version"], &up["applied"][0]["version"]), (&1.into(), &1.into()));
+    let again = run(&["migrate", "up"], &env);
+    assert_eq!((again.code, again.stdout.as_str()), (0, "the database has schema 1\n"), "{again:?}");
+    let after = run(&["migrate", "status", "--json"], &env);
+    let status: serde_json::Value = serde_json::from_str(&after.stdout).unwrap();
+    assert_eq!((after.code, &status["fits"], &status["pending"]), (0, &true.into(), &serde_json::json!([])));
+
+    let refused = run(&["migrate", "up"], &[("DATABASE_URL", "mysql://root:hunter2@db/x")]);
+    assert_eq!(refused.code, 64);
+    assert!(!refused.stderr.contains("hunter2"), "{refused:?}");
+    let away = run(
+        &["migrate", "up"],
+        &[("DATABASE_URL", "postgresql://u:hunter2@127.0.0.1:1/x"), ("DATABASE_POOL_TIMEOUT", "500ms")],
+    );
+    assert_eq!(away.code, 1, "{away:?}");
+    assert!(!away.stderr.contains("hunter2"), "{away:?}");
+}

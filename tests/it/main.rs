@@ -16,3 +16,4 @@ mod cli;
 mod config;
 mod fences;
 mod postgres;
+mod schema;
