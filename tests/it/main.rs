@@ -12,6 +12,7 @@
 )]
 
 mod adr;
+mod cases;
 mod cli;
 mod config;
 mod fences;
