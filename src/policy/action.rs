@@ -54,6 +54,26 @@ impl fmt::Display for Action {
     }
 }
 
+/// The table of `docs/actions.md`: each name of `names`, one a line, and its canonical form; a line that begins
+/// with `#` heads a part.
+pub fn table(names: &str) -> String {
+    let mut out = String::from(
+        "# Names of real tools and their canonical forms\n\n\
+         AgentGuard compares actions in one form, whatever a tool calls itself; rules go through the same function.\n\
+         `agentguard action NAME` prints it. This file is generated from `actions.txt`.\n",
+    );
+    for line in names.lines() {
+        if let Some(title) = line.strip_prefix("# ") {
+            out.push_str(&format!("\n## {title}\n\n| As sent | Canonical |\n| --- | --- |\n"));
+        } else {
+            let form =
+                Action::parse(line).map_or_else(|error| error.to_string(), |action| format!("`{action}`"));
+            out.push_str(&format!("| `{line}` | {form} |\n"));
+        }
+    }
+    out
+}
+
 /// Brings an action pattern to its form: as a name, where `*` and `?` count as letters.
 pub(super) fn canonical_pattern(pattern: &str) -> Result<String, Invalid> {
     canonical(pattern, |byte| byte.is_ascii_alphanumeric() || byte == b'*' || byte == b'?')

@@ -59,6 +59,31 @@ fn wildcards_count_as_letters_in_patterns_only() {
     assert_eq!(form("read_*"), "read");
 }
 
+const NAMES: &str = include_str!("../../../docs/actions.txt");
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "a person asks for the new file by the environment")]
+fn the_table_of_real_names_is_up_to_date() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/actions.md");
+    let table = table(NAMES);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(path, &table).unwrap();
+    }
+    let written = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        written == table,
+        "docs/actions.md is out of date: run `UPDATE_DOCS=1 cargo test --lib policy::action`"
+    );
+    let names: Vec<&str> = NAMES.lines().filter(|line| !line.starts_with('#')).collect();
+    assert!(names.len() >= 80, "{}", names.len());
+    for name in names {
+        let kept =
+            |text: &str| text.to_ascii_lowercase().replace(|char: char| !char.is_ascii_alphanumeric(), "");
+        assert_eq!(kept(&form(name)), kept(name), "no word is lost");
+        assert_eq!(form(&form(name)), form(name));
+    }
+}
+
 proptest! {
     #[test]
     fn the_form_of_a_form_is_itself(name in "[ -~]{0,60}") {

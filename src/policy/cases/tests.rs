@@ -105,3 +105,16 @@ fn a_file_of_another_form_is_refused_with_every_fault() {
         ["cases[0].agent"]
     );
 }
+
+#[test]
+fn the_examples_of_the_documentation_hold() {
+    let text = include_str!("../../../docs/policies.md");
+    let blocks: Vec<&str> =
+        text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(blocks.len(), 2);
+    let policy: Value = serde_saphyr::from_str(blocks[0]).unwrap();
+    let id = PolicyId::new(Timestamp::default(), [0; 16]);
+    let (_, warnings) = compile(&document::from_json(&policy).unwrap(), id, 1).unwrap();
+    assert_eq!(warnings.len(), 1, "the deny of every action: {warnings:?}");
+    assert!(run(blocks[1]).unwrap().has_passed());
+}

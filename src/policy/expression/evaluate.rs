@@ -12,6 +12,8 @@ use crate::policy::subject::Subject;
 
 /// Steps that a part of a date costs.
 const CALENDAR_STEPS: u32 = 40;
+/// Steps that making a list costs, besides those of its elements.
+const LIST_STEPS: u32 = 8;
 /// Steps that the start of a regular expression's run costs.
 const REGEX_STEPS: u32 = 100;
 
@@ -104,6 +106,7 @@ impl<'a> Run<'a, '_> {
                 Val::Bool(contains(&item, &of, self.meter)?)
             }
             Node::List(nodes) => {
+                self.meter.spend(LIST_STEPS)?;
                 let values: Result<Rc<[Val<'a>]>, Failure> =
                     nodes.iter().map(|node| self.value(node)).collect();
                 Val::MadeList(values?)
