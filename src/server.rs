@@ -1,1 +1,136 @@
-//! Under construction.
+//! The front door: one port for gRPC and HTTP, the layers that every call passes, start and drain.
+//!
+//! `limits` bounds it, `listener` and `connection` hold the sockets, `stack` is the layers in request order,
+//! `gateway` the HTTP face, `standard` health and reflection, `drain` how it is told to stop.
+//!
+//! **Invariant:** no call reaches a service but through the stack; nothing here decides.
+
+mod connection;
+mod drain;
+mod envelope;
+mod gateway;
+mod limits;
+mod listener;
+mod preface;
+mod route;
+mod seats;
+mod stack;
+mod standard;
+mod stream;
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::Authenticator;
+use crate::clock::Clock;
+use crate::pb::v1::enforcement_service_server::EnforcementService;
+
+pub use drain::{Stop, Stopper, stop, stop_on_signals};
+pub use limits::Limits;
+pub use stack::Routed;
+
+/// What stands behind the front door.
+pub struct Parts<E> {
+    /// The agents' service.
+    pub enforcement: Arc<E>,
+    /// The admins' service: its generated server, with its own bound on messages.
+    pub admin: Routed,
+    /// Who tells callers apart.
+    pub authenticator: Arc<Authenticator>,
+    /// How the parts behind are; the sender says when that changes.
+    pub health: watch::Receiver<Health>,
+    /// The time.
+    pub clock: Clock,
+    /// The bounds.
+    pub limits: Limits,
+}
+
+/// How the parts behind the front door are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// The view is confirmed. While it is not nothing is decided, and health says `NOT_SERVING`.
+    pub policies: bool,
+    /// Records are committed. Shown, but no reason to turn callers away: they are told to try again at once, and an
+    /// open breaker closes by itself.
+    pub audit: bool,
+}
+
+/// Why the server could not start or go on.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// The contract's own descriptors cannot be read.
+    #[error("the descriptors of the contract cannot be read")]
+    Descriptors(#[source] Arc<tonic_reflection::server::Error>),
+    /// A task that runs for as long as the server does has ended.
+    #[error("a part of the server ended by itself: {0}")]
+    Ended(&'static str),
+}
+
+/// Serves on `listener` until `stop` asks for the end: health says `NOT_SERVING`, after the drain delay no more
+/// connections are taken, calls in flight finish within the grace. Asked twice, it ends at once.
+///
+/// # Errors
+/// When a part of it ends by itself.
+pub async fn run<E: EnforcementService>(
+    parts: Parts<E>,
+    listener: TcpListener,
+    mut stop: Stop,
+) -> Result<(), Error> {
+    let limits = parts.limits;
+    let (stopping, is_stopping) = watch::channel(false);
+    let (standard, report) = standard::Standard::new(parts.health.clone(), is_stopping, limits.reflection)?;
+    let stack = Arc::new(stack::Stack::new(parts, standard));
+    let draining = CancellationToken::new();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        report.await;
+        "health"
+    });
+    let front = listener::accept(listener, stack, limits, draining.clone());
+    tasks.spawn(async move {
+        front.await;
+        "listener"
+    });
+
+    tokio::select! {
+        () = stop.asked() => {}
+        ended = tasks.join_next() => return Err(ended_early(ended)),
+    }
+    tracing::info!("health says NOT_SERVING; calls are still taken");
+    stopping.send_replace(true);
+    tokio::select! {
+        () = tokio::time::sleep(limits.drain_delay) => {}
+        () = stop.cut() => return Ok(()),
+        ended = tasks.join_next() => return Err(ended_early(ended)),
+    }
+    tracing::info!("no more connections are taken; calls in flight may finish");
+    draining.cancel();
+    tokio::select! {
+        ended = tasks.join_next() => match ended {
+            Some(Ok("listener")) => tracing::info!("every call has finished"),
+            ended => return Err(ended_early(ended)),
+        },
+        () = tokio::time::sleep(limits.drain_grace) => {
+            tracing::warn!("the grace is over; calls still in flight are cut");
+        }
+        () = stop.cut() => tracing::warn!("asked again; calls still in flight are cut"),
+    }
+    tasks.shutdown().await;
+    Ok(())
+}
+
+fn ended_early(ended: Option<Result<&'static str, tokio::task::JoinError>>) -> Error {
+    match ended {
+        Some(Ok(part)) => Error::Ended(part),
+        Some(Err(error)) if error.is_panic() => Error::Ended("a task, by a panic"),
+        Some(Err(_)) | None => Error::Ended("a task"),
+    }
+}
+
+#[cfg(test)]
+#[path = "server/tests.rs"]
+mod tests;

@@ -1,0 +1,84 @@
+//! The HTTP face: JSON for those who do not speak gRPC, behind the same layers and by the same services.
+//!
+//! **Invariant:** nothing is decided or checked here that gRPC callers do not get; a page turns JSON into the
+//! contract's message and back.
+
+mod enforce;
+mod json;
+mod problem;
+
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use serde_json::json;
+use tonic::body::Body;
+
+use super::route::Page;
+use super::stack::Stack;
+use crate::pb::rpc;
+use crate::pb::v1::enforcement_service_server::EnforcementService;
+use crate::service::Error;
+use crate::service::call::Call;
+
+/// The program's version, as answers show it.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Answers a page.
+pub(super) async fn answer<E: EnforcementService>(
+    stack: &Stack<E>,
+    page: Page,
+    request: Request<Body>,
+    call: Call,
+) -> Result<Response<Body>, Error> {
+    let is_head = request.method() == Method::HEAD;
+    let response = match page {
+        // Whether this process answers; whether it decides is `ready`.
+        Page::Health => json_answer(StatusCode::OK, &json!({"status": "healthy", "version": VERSION})),
+        Page::Live => json_answer(StatusCode::OK, &json!({"status": "alive"})),
+        Page::Ready => ready(stack),
+        Page::Enforce => enforce::answer(stack, request, call).await?,
+    };
+    Ok(if is_head { response.map(|_| Body::empty()) } else { response })
+}
+
+fn ready<E: EnforcementService>(stack: &Stack<E>) -> Response<Body> {
+    let standing = stack.standing();
+    let (status, word) = if standing.serves() {
+        (StatusCode::OK, "ready")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready")
+    };
+    let checks = json!({
+        "policies": if standing.health.policies { "ok" } else { "stale" },
+        "audit": if standing.health.audit { "ok" } else { "unavailable" },
+        "server": if standing.is_stopping { "shutting down" } else { "ok" },
+    });
+    json_answer(status, &json!({"status": word, "checks": checks, "version": VERSION}))
+}
+
+/// An error as HTTP callers see it; `allow` names the methods that the path does take.
+pub(super) fn refusal(error: &rpc::Status, allow: Option<&'static str>) -> Response<Body> {
+    let problem = problem::Problem::of(error);
+    let mut response = json_answer(problem.status, &problem.body);
+    if let Some(allow) = allow {
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    }
+    if let Some(seconds) = problem.retry_after {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if problem.status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
+}
+
+fn json_answer(status: StatusCode, body: &serde_json::Value) -> Response<Body> {
+    let mut response = Response::new(Body::new(Full::from(body.to_string())));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    // A decision is for one moment; no cache may answer the next.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}

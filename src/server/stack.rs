@@ -1,0 +1,235 @@
+//! The layers that every call passes, in request order, and what stands behind them.
+//!
+//! They are steps of one function rather than nested services: a refusal is `?`, waiting is `.await`, and nothing is
+//! boxed or cloned for being a layer. There is no second way in: gRPC and the HTTP face part only at the end.
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use http::{HeaderValue, Request, Response};
+use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
+use tower::Service;
+use tower::util::BoxCloneSyncService;
+use tracing::Instrument;
+
+use super::connection::Answer;
+use super::limits::Limits;
+use super::route::{self, NoRoute, Route, Wants};
+use super::standard::Standard;
+use super::stream::{Answers, Ends, Questions, blame_the_caller};
+use super::{Parts, envelope, gateway};
+use crate::auth::{Authenticator, Principal};
+use crate::clock::Clock;
+use crate::pb::v1::enforcement_service_server::{EnforcementService, EnforcementServiceServer};
+use crate::service::call::{self, Call, InFlight};
+use crate::service::{Error, status};
+
+/// A gRPC service of which only the paths are known here.
+pub type Routed = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
+
+/// Everything a call may pass or reach.
+pub(super) struct Stack<E> {
+    limits: Limits,
+    clock: Clock,
+    in_flight: InFlight,
+    authenticator: Arc<Authenticator>,
+    enforcement: Arc<E>,
+    /// For calls of which a message is one check.
+    checks: EnforcementServiceServer<E>,
+    /// For the agents' other calls.
+    agents: EnforcementServiceServer<E>,
+    admin: Routed,
+    standard: Standard,
+}
+
+impl<E: EnforcementService> Answer for Stack<E> {
+    async fn answer(self: Arc<Self>, request: Request<Body>, closing: CancellationToken) -> Response<Body> {
+        // Request id and span: outermost, so that whatever happens below is found again by its id. The span is of the
+        // highest level, so that no LOG_LEVEL hides the id.
+        let request_id = envelope::request_id(request.headers(), crate::entropy::id);
+        let span = tracing::error_span!("call", %request_id, path = request.uri().path());
+        let speaks_grpc = route::is_grpc(&request);
+
+        // Catch panic: one call that fails inside must not take its connection's other calls with it.
+        let passed = self.pass(request, &request_id, closing);
+        let answered = AssertUnwindSafe(passed).catch_unwind().instrument(span.clone()).await;
+        let _entered = span.entered();
+        let mut response = match answered {
+            Ok(Ok(response)) => response,
+            Ok(Err(none)) => refuse(&none, speaks_grpc, &request_id),
+            Err(_panic) => refuse(&Error::internal("a panic").into(), speaks_grpc, &request_id),
+        };
+        if let Ok(value) = HeaderValue::from_str(&request_id) {
+            response.headers_mut().insert(envelope::REQUEST_ID, value);
+        }
+        response
+    }
+}
+
+impl<E: EnforcementService> Stack<E> {
+    pub(super) fn new(parts: Parts<E>, standard: Standard) -> Self {
+        let Parts { enforcement, admin, authenticator, clock, limits, health: _ } = parts;
+        let server = || EnforcementServiceServer::from_arc(Arc::clone(&enforcement));
+        Self {
+            in_flight: InFlight::new(limits.max_in_flight),
+            checks: server().max_decoding_message_size(limits.max_enforce_size),
+            agents: server().max_decoding_message_size(limits.max_request_size),
+            enforcement,
+            limits,
+            clock,
+            authenticator,
+            admin,
+            standard,
+        }
+    }
+
+    /// The layers inside the catcher of panics.
+    async fn pass(
+        &self,
+        request: Request<Body>,
+        request_id: &Arc<str>,
+        closing: CancellationToken,
+    ) -> Result<Response<Body>, NoRoute> {
+        // Metrics will stand here: before everything that may refuse, so that refusals are counted.
+
+        // Route: a path, a method or a content type that nobody answers costs nothing further.
+        let route = Route::of(&request)?;
+        let streams = route.streams(request.uri().path());
+
+        // Deadline: before everything that may wait. The caller's, and for a unary call or the beginning of a stream
+        // the server's own, so that nothing waits for ever.
+        let asked = match route {
+            Route::Http(_) => None,
+            Route::Enforcement
+            | Route::Admin
+            | Route::Health
+            | Route::Reflection
+            | Route::ReflectionAlpha => envelope::grpc_timeout(request.headers())?,
+        };
+        let bound = asked.unwrap_or(self.limits.request_timeout).min(self.limits.request_timeout);
+        let now = self.clock.instant();
+        let call = Call {
+            request_id: Arc::clone(request_id),
+            deadline: if streams { asked } else { Some(bound) }.map(|left| now.plus(left)),
+            is_retry: envelope::is_retry(request.headers()),
+            in_flight: self.in_flight.clone(),
+            closing,
+        };
+        let rest = self.admit(route, streams, request, call);
+        match tokio::time::timeout(bound, rest).await {
+            Ok(answered) => Ok(answered?),
+            Err(_) => Err(Error::DeadlineExceeded.into()),
+        }
+    }
+
+    /// The layers that may refuse for what the caller is or what the server has to do.
+    async fn admit(
+        &self,
+        route: Route,
+        streams: bool,
+        mut request: Request<Body>,
+        call: Call,
+    ) -> Result<Response<Body>, Error> {
+        // Shed: before the work of looking at keys. A stream counts each of its messages, not itself.
+        let _permit = if streams || route.passes_shedding() { None } else { Some(self.in_flight.admit()?) };
+
+        // Authenticate: before a byte of the message is read.
+        if let Some(wants) = route.wants() {
+            let principal = self.authenticator.authenticate(request.headers()).await;
+            match (principal.map_err(|_| Error::Unauthenticated)?, wants) {
+                (Principal::Agent(agent), Wants::Agent) => drop(request.extensions_mut().insert(agent)),
+                (Principal::Admin(admin), Wants::Admin) => drop(request.extensions_mut().insert(admin)),
+                (Principal::Admin(_), Wants::Agent) => return Err(Error::PermissionDenied("an agent key")),
+                (Principal::Agent(_), Wants::Admin) => return Err(Error::PermissionDenied("an admin key")),
+            }
+        }
+
+        // Throttle will stand here: rate limits belong to whoever was authenticated.
+
+        match route {
+            Route::Http(page) => gateway::answer(self, page, request, call).await,
+            Route::Enforcement
+            | Route::Admin
+            | Route::Health
+            | Route::Reflection
+            | Route::ReflectionAlpha => Ok(self.dispatch(route, streams, request, call).await),
+        }
+    }
+
+    /// The gRPC services.
+    async fn dispatch(
+        &self,
+        route: Route,
+        streams: bool,
+        mut request: Request<Body>,
+        call: Call,
+    ) -> Response<Body> {
+        let listens = route.listens(request.uri().path());
+        let is_check = route::takes_checks(request.uri().path());
+        request.extensions_mut().insert(call.clone());
+        if listens {
+            request = request.map(|body| Body::new(Questions::new(body, call.closing.clone())));
+        }
+        let answered = match route {
+            Route::Enforcement if is_check => self.checks.clone().call(request).await,
+            Route::Enforcement => self.agents.clone().call(request).await,
+            Route::Admin => self.admin.clone().call(request).await,
+            Route::Health => self.standard.health.clone().call(request).await,
+            Route::Reflection => self.standard.reflection.clone().call(request).await,
+            Route::ReflectionAlpha => self.standard.reflection_alpha.clone().call(request).await,
+            // Parted before; said again because a match has no gaps.
+            Route::Http(_) => Ok(call.refuse(&Error::Unimplemented).into_http()),
+        };
+        let mut response = match answered {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        // What tonic refuses by itself, and what health and reflection say, gets what every error of ours has.
+        if route.is_foreign() {
+            blame_the_caller(response.headers_mut(), &call.request_id);
+        }
+        status::complete(response.headers_mut(), &call.request_id);
+        if !streams {
+            return response;
+        }
+        let ends = Ends {
+            deadline: call.deadline.map(|deadline| deadline.since(self.clock.instant())),
+            // A stream that listens ends when its questions do.
+            closing: (!listens).then_some(call.closing),
+            is_foreign: route.is_foreign(),
+        };
+        response.map(|body| Body::new(Answers::new(body, call.request_id, ends)))
+    }
+
+    /// The service that decides, for the HTTP face.
+    pub(super) fn enforcement(&self) -> &E {
+        &self.enforcement
+    }
+
+    /// Bytes of one check.
+    pub(super) const fn max_enforce_size(&self) -> usize {
+        self.limits.max_enforce_size
+    }
+
+    /// Whether it serves, for the HTTP face.
+    pub(super) fn standing(&self) -> super::standard::Standing {
+        self.standard.standing()
+    }
+}
+
+/// A refusal in the form that the caller speaks.
+fn refuse(none: &NoRoute, speaks_grpc: bool, request_id: &str) -> Response<Body> {
+    if speaks_grpc && none.allow.is_none() && !is_about_http(&none.error) {
+        return call::refuse(&none.error, request_id).into_http();
+    }
+    call::log(&none.error, request_id);
+    gateway::refusal(&none.error.to_rpc(request_id), none.allow)
+}
+
+/// gRPC over HTTP/1.1 speaks no gRPC.
+const fn is_about_http(error: &Error) -> bool {
+    matches!(error, Error::UnsupportedMediaType)
+}
