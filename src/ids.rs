@@ -178,6 +178,18 @@ impl FromStr for Revision {
     }
 }
 
+/// The revision row as one statement saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Epoch and number.
+    pub revision: Revision,
+    /// Random per write: two histories that reached the same number differ here.
+    pub token: Token,
+}
+
+/// Sixteen random bytes that name one write.
+pub type Token = [u8; 16];
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,35 +15,20 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::clock::{Instant, Timestamp};
-use crate::ids::{ChainId, DecisionId, Revision};
-use crate::store::revision::Stamp;
+use crate::ids::{ChainId, Stamp};
 
 use super::Mode;
-use super::content::hex;
-use super::record::{Entry, Hash, Kind, Position, Record};
+use super::record::{Entry, Kind};
 
-/// Names one caller that waits for an answer.
-pub type Ticket = u64;
+mod batch;
+mod event;
+mod flight;
 
-/// Why a record was not written, as its caller hears it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
-    /// The database does not answer; nothing is known to be written.
-    #[error("the audit database does not answer")]
-    Unavailable,
-    /// The queue is full.
-    #[error("the audit queue is full")]
-    Overloaded,
-    /// Another writer took the chain over; a new one is being opened.
-    #[error("the audit chain was taken over; a new one is being opened")]
-    Fenced,
-    /// The database refuses this very record.
-    #[error("the audit database refuses this record")]
-    Refused,
-    /// The writer is closing.
-    #[error("the audit writer is closing")]
-    Closing,
-}
+use batch::place;
+pub use batch::{Batch, Cursor, Head, Listed};
+pub(super) use batch::{Builder, closed_detail};
+pub use event::{Command, Event, Failure, Notice, Outcome, Ticket};
+use flight::{Break, Flight, Phase, Waiting, entries};
 
 /// What the writer is made with.
 #[derive(Clone, Debug)]
@@ -68,174 +53,6 @@ pub const MAX_CLOCK_STEP_BACK: Duration = Duration::from_secs(60);
 /// Pauses between tries at a batch in doubt: short first, for the common case of one cut connection.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LAST_PAUSE: Duration = Duration::from_millis(500);
-
-/// Where a chain stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cursor {
-    /// The chain.
-    pub chain_id: ChainId,
-    /// Its number.
-    pub chain_no: i64,
-    /// Its last record.
-    pub seq: i64,
-    /// That record's hash.
-    pub hash: Hash,
-    /// That record's time.
-    pub timestamp: Timestamp,
-}
-
-/// Records to be appended in one statement under one head check.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Batch {
-    /// The chain.
-    pub chain_id: ChainId,
-    /// Its number.
-    pub chain_no: i64,
-    /// The head that must be there: 0 and zeros for a chain that is to be opened.
-    pub prev_seq: i64,
-    /// That head's hash.
-    pub prev_hash: Hash,
-    /// The records, in order; never empty.
-    pub records: Vec<Record>,
-    /// Whether the last record closes the chain.
-    pub closes: bool,
-}
-
-impl Batch {
-    /// The head after this batch.
-    pub fn head(&self) -> Option<(i64, Hash)> {
-        self.records.last().map(|record| (record.position.seq, record.hash))
-    }
-}
-
-/// The list of chains as it stands while its row is locked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
-    /// The number the next chain gets.
-    pub chain_no: i64,
-    /// The chain opened before, with its head at this moment.
-    pub previous: Option<(ChainId, i64, Hash)>,
-}
-
-/// What the database says of a chain's head.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Head {
-    /// The last record's number.
-    pub seq: i64,
-    /// Its hash.
-    pub hash: Hash,
-    /// Whether the chain is closed.
-    pub closed: bool,
-    /// The hash of the record asked about (the last of the batch in doubt), if it is there.
-    pub asked: Option<Hash>,
-    /// The revision read in the same statement.
-    pub stamp: Stamp,
-}
-
-/// How an append or an opening ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Committed; the revision is the one the commit saw.
-    Committed(Stamp),
-    /// The head was not the expected one: nothing was written.
-    Moved,
-    /// The database refuses the data: rolled back for certain.
-    Refused,
-    /// Nothing is known.
-    Unknown,
-}
-
-/// What happened.
-#[derive(Debug)]
-pub enum Event {
-    /// A caller wants entries written, together or not at all.
-    Submit {
-        /// The caller.
-        ticket: Ticket,
-        /// What it wants written.
-        entries: Vec<Entry>,
-    },
-    /// The append or opening under way ended.
-    Done(Outcome),
-    /// The head was read: `Ok(None)` if there is no such chain, `Err` if the database did not answer.
-    Head(Result<Option<Head>, ()>),
-    /// Time passed.
-    Tick,
-    /// The process ends: write what waits, close the chain.
-    Close,
-}
-
-/// What to do next.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Command {
-    /// Open this chain: lock the list, call [`Machine::opening`] with what stands there, insert what it returns.
-    Open(ChainId),
-    /// Append this batch.
-    Append(Box<Batch>),
-    /// Read the chain's head, and the hash of record `seq`.
-    ReadHead(ChainId, i64),
-}
-
-/// What the shell must hear at once.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Notice {
-    /// A caller's answer; `None` in `async` mode, where no commit was waited for.
-    Answer(Ticket, Result<Option<Stamp>, Failure>),
-    /// The chain was moved by somebody else at this place.
-    Fenced(Cursor),
-    /// In `async` mode the database refused an entry that was already answered.
-    Lost(usize),
-    /// The breaker opened.
-    BreakerOpened,
-    /// The breaker closed.
-    BreakerClosed,
-    /// The chain is closed and the writer is done.
-    Closed,
-}
-
-/// Entries that go together, and who waits for them.
-#[derive(Clone, Debug)]
-struct Waiting {
-    /// `None` once it was answered.
-    ticket: Option<Ticket>,
-    entries: Vec<Entry>,
-}
-
-#[derive(Debug)]
-enum Phase {
-    /// No chain is open.
-    Idle,
-    /// A chain is open and nothing is under way.
-    Ready(Cursor),
-    /// A batch is under way or in doubt.
-    Busy(Box<Flight>),
-    /// The chain is closed for good.
-    Closed,
-}
-
-/// A batch under way.
-#[derive(Debug)]
-struct Flight {
-    /// The open chain it is built on; `None` while the chain itself is being opened.
-    base: Option<Cursor>,
-    chain_id: ChainId,
-    /// The records; while opening, absent until the list was seen.
-    batch: Option<Batch>,
-    waiting: Vec<Waiting>,
-    /// When it was first sent.
-    since: Instant,
-    /// Tries that ended in doubt.
-    doubts: u32,
-    /// When to try again; `None` while a command is under way.
-    retry_at: Option<Instant>,
-}
-
-/// Where a chain of ours was taken over; named by the next one's first record.
-#[derive(Clone, Debug)]
-struct Break {
-    cursor: Cursor,
-    why: &'static str,
-}
 
 /// The writer.
 #[derive(Debug)]
@@ -445,7 +262,7 @@ impl Machine {
             at,
         );
         builder.push(opening);
-        builder.push_all(&flight.waiting);
+        builder.push_all(entries(&flight.waiting));
         let batch = builder.finish(false);
         flight.batch = Some(batch.clone());
         Some(batch)
@@ -480,7 +297,7 @@ impl Machine {
         now: Instant,
     ) -> Command {
         let mut builder = Builder::new(base.clone(), at);
-        builder.push_all(&waiting);
+        builder.push_all(entries(&waiting));
         if let Some(why) = close {
             let mut closing = Entry::new(Kind::Chain);
             closing.detail = Some(closed_detail("writer", why, &self.settings.instance));
@@ -676,73 +493,5 @@ impl Machine {
             self.notices.push(Notice::Answer(ticket, Err(Failure::Unavailable)));
         }
         self.queued_entries = 0;
-    }
-}
-
-fn place(chain: &ChainId, seq: i64, hash: &Hash) -> serde_json::Value {
-    serde_json::json!({ "chain_id": chain.as_str(), "hash": hex(hash), "seq": seq })
-}
-
-/// What the record that closes a chain says.
-pub(super) fn closed_detail(by: &str, why: &str, instance: &str) -> String {
-    serde_json::json!({ "by": by, "event": "closed", "instance": instance, "why": why }).to_string()
-}
-
-/// Places entries after a cursor.
-pub(super) struct Builder {
-    base: Cursor,
-    cursor: Cursor,
-    at: Timestamp,
-    records: Vec<Record>,
-}
-
-impl Builder {
-    /// Starts after `base`; times are `at`, but never before the record before.
-    pub(super) fn new(base: Cursor, at: Timestamp) -> Self {
-        Self { cursor: base.clone(), base, at, records: Vec::new() }
-    }
-
-    fn push_all(&mut self, waiting: &[Waiting]) {
-        for entry in waiting.iter().flat_map(|waiting| &waiting.entries) {
-            self.push(entry.clone());
-        }
-    }
-
-    /// Places one entry.
-    pub(super) fn push(&mut self, entry: Entry) {
-        let position = Position {
-            chain_id: self.cursor.chain_id.clone(),
-            chain_no: self.cursor.chain_no,
-            seq: self.cursor.seq.saturating_add(1),
-            timestamp: self.at.max(self.cursor.timestamp),
-            prev_hash: self.cursor.hash,
-        };
-        let record = Record::new(position, entry);
-        self.cursor.seq = record.position.seq;
-        self.cursor.hash = record.hash;
-        self.cursor.timestamp = record.position.timestamp;
-        self.records.push(record);
-    }
-
-    /// The batch.
-    pub(super) fn finish(self, closes: bool) -> Batch {
-        Batch {
-            chain_id: self.base.chain_id,
-            chain_no: self.base.chain_no,
-            prev_seq: self.base.seq,
-            prev_hash: self.base.hash,
-            records: self.records,
-            closes,
-        }
-    }
-}
-
-/// A decision id and a revision, as the rest of the crate names them in records.
-impl Entry {
-    /// This entry as the one of decision `id` made at `revision`.
-    pub fn of_decision(mut self, id: &DecisionId, revision: &Revision) -> Self {
-        self.decision_id = Some(id.to_string());
-        self.revision = Some(revision.clone());
-        self
     }
 }

@@ -6,14 +6,17 @@
 use sqlx::SqlitePool;
 use sqlx::postgres::PgConnection;
 
-use crate::audit::content::hex;
 use crate::audit::machine::{Batch, Head, Listed, Outcome};
-use crate::audit::record::{Field, Hash, Kind, Record};
+use crate::audit::record::Hash;
 use crate::ids::ChainId;
 
 use super::lane::Lane;
 use super::revision::{Stamp, StampRow, stamp};
 use super::{Error, Store, sql, sql_as};
+
+mod rows;
+
+use rows::{Columns, admin_rows, row_json};
 
 /// The audit writer's own way to the database.
 #[derive(Debug)]
@@ -255,19 +258,6 @@ fn listed(chain_no: i64, last: Option<String>, head: Option<(i64, Vec<u8>)>) -> 
     Ok(Listed { chain_no, previous })
 }
 
-/// The admin records of a batch: which change each tells of.
-fn admin_rows(batch: &Batch) -> Vec<(String, i64, i64)> {
-    batch
-        .records
-        .iter()
-        .filter(|record| record.entry.kind == Kind::Admin)
-        .filter_map(|record| {
-            let revision = record.entry.revision.as_ref()?;
-            Some((revision.epoch().to_owned(), revision.number(), record.position.seq))
-        })
-        .collect()
-}
-
 async fn append_postgres(lane: &Lane, batch: &Batch) -> Result<Option<Stamp>, Error> {
     let direct = lane.direct();
     let mut connection = lane.take().await?;
@@ -389,84 +379,6 @@ async fn insert_postgres(
         .bind(admin.iter().map(|(_, _, seq)| *seq).collect::<Vec<_>>())
         .fetch_one(connection)
         .await
-}
-
-/// A batch turned by columns, as PostgreSQL takes it.
-struct Columns<'a> {
-    rows: Vec<[(&'static str, Field<'a>); 34]>,
-}
-
-impl<'a> Columns<'a> {
-    fn new(records: &'a [Record]) -> Self {
-        Self { rows: records.iter().map(Record::fields).collect() }
-    }
-
-    fn column(&self, name: &'static str) -> impl Iterator<Item = Option<&Field<'a>>> {
-        self.rows
-            .iter()
-            .map(move |row| row.iter().find(|(column, _)| *column == name).map(|(_, field)| field))
-    }
-
-    fn texts(&self, name: &'static str) -> Vec<Option<String>> {
-        self.column(name)
-            .map(|field| match field {
-                Some(Field::Text(text)) => text.map(str::to_owned),
-                Some(Field::Made(text)) => text.clone(),
-                Some(Field::Bytes(_) | Field::Integer(_) | Field::Flag(_)) | None => None,
-            })
-            .collect()
-    }
-
-    fn bytes(&self, name: &'static str) -> Vec<Option<Vec<u8>>> {
-        self.column(name)
-            .map(|field| match field {
-                Some(Field::Bytes(bytes)) => bytes.map(<[u8]>::to_vec),
-                Some(Field::Text(_) | Field::Made(_) | Field::Integer(_) | Field::Flag(_)) | None => None,
-            })
-            .collect()
-    }
-
-    fn integers(&self, name: &'static str) -> Vec<Option<i64>> {
-        self.column(name)
-            .map(|field| match field {
-                Some(Field::Integer(integer)) => *integer,
-                Some(Field::Text(_) | Field::Made(_) | Field::Bytes(_) | Field::Flag(_)) | None => None,
-            })
-            .collect()
-    }
-
-    fn flags(&self, name: &'static str) -> Vec<Option<bool>> {
-        self.column(name)
-            .map(|field| match field {
-                Some(Field::Flag(flag)) => *flag,
-                Some(Field::Text(_) | Field::Made(_) | Field::Bytes(_) | Field::Integer(_)) | None => None,
-            })
-            .collect()
-    }
-}
-
-/// A record as the JSON object that SQLite takes apart; bytes in hexadecimal.
-fn row_json(record: &Record) -> serde_json::Value {
-    let mut row: serde_json::Map<_, _> = record
-        .fields()
-        .into_iter()
-        .filter_map(|(name, field)| {
-            let value = match field {
-                Field::Text(text) => text?.into(),
-                Field::Made(text) => text?.into(),
-                Field::Bytes(bytes) => hex(bytes?).into(),
-                Field::Integer(integer) => integer?.into(),
-                Field::Flag(flag) => i64::from(flag?).into(),
-            };
-            Some((name.to_owned(), value))
-        })
-        .collect();
-    row.insert("hash".into(), hex(&record.hash).into());
-    if let Some(content) = &record.entry.content {
-        row.insert("salt".into(), hex(&content.salt).into());
-        row.insert("content".into(), hex(&content.bytes).into());
-    }
-    row.into()
 }
 
 async fn append_sqlite(pool: &SqlitePool, batch: &Batch) -> Result<Option<Stamp>, Error> {

@@ -4,20 +4,9 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::ids::Revision;
+pub use crate::ids::{Stamp, Token};
 
 use super::{Error, Store, on_pool, sql, sql_as};
-
-/// The revision row as one statement saw it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stamp {
-    /// Epoch and number.
-    pub revision: Revision,
-    /// Random per write: two histories that reached the same number differ here.
-    pub token: Token,
-}
-
-/// Sixteen random bytes that name one write.
-pub type Token = [u8; 16];
 
 /// An admin act: who did what to what. It stands in the history and, through the outbox, in the audit.
 #[derive(Clone, Debug)]
