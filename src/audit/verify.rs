@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::clock::Timestamp;
+use crate::ids::ChainId;
 use crate::store::records::{Broken, ChainHead};
 use crate::store::{self, Store};
 
@@ -32,13 +33,15 @@ pub const MAX_FINDINGS: u64 = 1_000;
 /// An admin act may wait this long for its record before that is a finding.
 const OUTBOX_PATIENCE: Duration = Duration::from_secs(600);
 
-/// Checks everything and tells `events`; stops when nobody listens any more.
+/// Checks everything, or with `only` that one chain by itself, and tells `events`; stops when nobody listens any
+/// more.
 ///
 /// # Errors
 /// When the database is away.
 pub async fn verify(
     store: &Store,
     now: Timestamp,
+    only: Option<&ChainId>,
     events: mpsc::Sender<Event>,
 ) -> Result<Summary, store::Error> {
     let mut run = Run {
@@ -49,18 +52,30 @@ pub async fn verify(
         admin: BTreeMap::new(),
         heard: true,
     };
-    let heads = run.heads().await?;
+    let mut heads = run.heads().await?;
+    if let Some(only) = only {
+        heads.retain(|head| head.chain_id == only.as_str());
+    }
     run.progress.chains_total = u64::try_from(heads.len()).unwrap_or(0);
     run.progress.records_total = heads.iter().map(|head| u64::try_from(head.head_seq).unwrap_or(0)).sum();
-    run.list(&heads).await?;
+    match only {
+        None => run.list(&heads).await?,
+        Some(only) if heads.is_empty() => {
+            let message = format!("there is no chain `{only}`");
+            run.find(FindingKind::ChainMissing, only.as_str(), 0, 0, message).await;
+        }
+        Some(_) => {}
+    }
     for head in &heads {
         run.chain(head).await?;
         if !run.heard {
             return Ok(run.summary);
         }
     }
-    run.strays().await?;
-    run.acts(now).await?;
+    if only.is_none() {
+        run.strays().await?;
+        run.acts(now).await?;
+    }
     run.tell(Event::Progress(run.progress)).await;
     run.tell(Event::Summary(run.summary)).await;
     Ok(run.summary)

@@ -3,6 +3,7 @@
 //! **Invariant:** no method does anything without an [`Agent`], which only a verified key can make.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
@@ -16,6 +17,7 @@ use super::Error;
 use super::call::{self, Call, Taken};
 use super::convert::{self, Answer, PlaceText};
 use super::page::{self, Listing};
+use super::tally::Tally;
 
 mod entry;
 mod idempotency;
@@ -35,15 +37,17 @@ pub const MAX_OUTSTANDING: usize = 64;
 pub struct Enforcement {
     way: Way,
     detail: DecisionDetail,
+    tally: Arc<Tally>,
 }
 
 impl Enforcement {
-    /// A service that decides by `way` and tells agents as much as `detail` says.
-    pub const fn new(way: Way, detail: DecisionDetail) -> Self {
-        Self { way, detail }
+    /// A service that decides by `way`, tells agents as much as `detail` says and counts answers in `tally`.
+    pub const fn new(way: Way, detail: DecisionDetail, tally: Arc<Tally>) -> Self {
+        Self { way, detail, tally }
     }
 
     fn answer(&self, answered: &Answered) -> v1::Decision {
+        self.tally.count(answered.decision.code);
         let answer = Answer {
             decision: &answered.decision,
             decision_id: Some(&answered.decision_id),

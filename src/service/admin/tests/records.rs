@@ -125,3 +125,28 @@ async fn a_follower_is_sent_elsewhere_when_the_server_closes() {
     assert_eq!(reason(&refused), "SHUTTING_DOWN");
     assert!(stream.next().await.is_none());
 }
+
+async fn verify(guard: &Guard, chain_id: &str) -> Vec<v1::verify_audit_response::Event> {
+    let request = v1::VerifyAuditRequest { chain_id: chain_id.into() };
+    let stream = call!(guard, verify_audit, request).unwrap();
+    stream.map(|answer| answer.unwrap().event.unwrap()).collect().await
+}
+
+#[tokio::test]
+async fn an_untouched_audit_verifies_and_the_summary_comes_last() {
+    let guard = Guard::start().await;
+    guard.agent("reader").await;
+    let records = acts(&guard, 1).await;
+    for chain in ["", &records[0].chain_id] {
+        let told = verify(&guard, chain).await;
+        let Some(v1::verify_audit_response::Event::Summary(summary)) = told.last() else {
+            panic!("{told:?}")
+        };
+        assert_eq!((summary.ok, summary.records, summary.chains), (true, 2, 1), "{told:?}");
+    }
+    let told = verify(&guard, "chn_01h455vb4pex5vsknk084sn02q").await;
+    let Some(v1::verify_audit_response::Event::Summary(summary)) = told.last() else { panic!("{told:?}") };
+    assert!(!summary.ok);
+    let garbage = v1::VerifyAuditRequest { chain_id: "x".into() };
+    assert_eq!(reason(&call!(guard, verify_audit, garbage).map(|_| ()).unwrap_err()), "INVALID_ARGUMENT");
+}
