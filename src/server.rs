@@ -5,6 +5,7 @@
 //!
 //! **Invariant:** no call reaches a service but through the stack; nothing here decides.
 
+mod build;
 mod connection;
 mod drain;
 mod envelope;
@@ -25,10 +26,13 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use build::ended_early;
+
 use crate::auth::Authenticator;
 use crate::clock::Clock;
 use crate::pb::v1::enforcement_service_server::EnforcementService;
 
+pub use build::{Server, build};
 pub use drain::{Stop, Stopper, stop, stop_on_signals};
 pub use limits::Limits;
 pub use stack::Routed;
@@ -60,11 +64,35 @@ pub struct Health {
 }
 
 /// Why the server could not start or go on.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The contract's own descriptors cannot be read.
     #[error("the descriptors of the contract cannot be read")]
     Descriptors(#[source] Arc<tonic_reflection::server::Error>),
+    /// The database is away, or not one that this program can serve.
+    #[error("database")]
+    Store(#[from] crate::store::Error),
+    /// What the database holds cannot be decided by.
+    #[error("policies")]
+    View(#[from] crate::view::Error),
+    /// The database's keys were made under another pepper.
+    #[error(
+        "the keys in the database were made under another pepper; set `KEY_PEPPER` to it, or to a new one with the old \
+         one as `KEY_PEPPER_PREVIOUS`"
+    )]
+    Pepper,
+    /// The database's own key is none.
+    #[error("the setting `audit_key` in the database is not a key of 32 bytes")]
+    AuditKey,
+    /// The address is taken, or not this machine's.
+    #[error("cannot listen on {address}")]
+    Bind {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// Why.
+        #[source]
+        error: Arc<std::io::Error>,
+    },
     /// A task that runs for as long as the server does has ended.
     #[error("a part of the server ended by itself: {0}")]
     Ended(&'static str),
@@ -121,14 +149,6 @@ pub async fn run<E: EnforcementService>(
     }
     tasks.shutdown().await;
     Ok(())
-}
-
-fn ended_early(ended: Option<Result<&'static str, tokio::task::JoinError>>) -> Error {
-    match ended {
-        Some(Ok(part)) => Error::Ended(part),
-        Some(Err(error)) if error.is_panic() => Error::Ended("a task, by a panic"),
-        Some(Err(_)) | None => Error::Ended("a task"),
-    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
-//! Small values of the whole deployment, made once and never changed.
+//! Small values of the whole deployment, made once; one of them (the pepper's sentinel) follows a rotation.
 
 use super::{Error, Store, on_pool, sql, sql_as};
 
 const READ: &str = "select value from settings where name = $1";
 const MAKE: &str = "insert into settings (name, value) values ($1, $2) on conflict (name) do nothing";
+const CHANGE: &str = "update settings set value = $3 where name = $1 and value = $2";
 
 impl Store {
     /// The setting `name`, if it was ever made.
@@ -39,5 +40,25 @@ impl Store {
             }
         }
         self.setting(name).await?.ok_or_else(|| Error::Missing { what: "setting", id: name.to_owned() })
+    }
+
+    /// Changes the setting `name` from `old` to `new`; whoever else changed it first wins.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn change_setting(&self, name: &str, old: &[u8], new: &[u8]) -> Result<(), Error> {
+        match self {
+            Self::Postgres(store) => {
+                let mut tx = store.main.begin_with(super::BEGIN_WRITE).await?;
+                sql!(false, CHANGE, name, old, new).execute(&mut *tx).await?;
+                tx.commit().await?;
+            }
+            Self::Sqlite(store) => {
+                let mut tx = store.main.begin_with("begin immediate").await?;
+                sql!(true, CHANGE, name, old, new).execute(&mut *tx).await?;
+                tx.commit().await?;
+            }
+        }
+        Ok(())
     }
 }
