@@ -5,6 +5,7 @@
 //! **Invariant:** every error that leaves carries one `ErrorReason` and one row of [`row`]; no `_` arm here, so a
 //! new reason does not compile until its row is written.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use prost::Message;
@@ -61,8 +62,8 @@ pub enum Error {
         id: String,
     },
     /// There is one already, and it differs.
-    #[error("{0} already exists")]
-    AlreadyExists(&'static str),
+    #[error("{0}")]
+    AlreadyExists(Cow<'static, str>),
     /// The policy was changed since it was read.
     #[error("the policy was changed since it was read")]
     EtagMismatch,
@@ -148,7 +149,7 @@ impl From<crate::store::Error> for Error {
                 tracing::warn!(error = %cause, "the database is not available");
                 Self::DatabaseUnavailable
             }
-            Store::Exists { what } => Self::AlreadyExists(what),
+            Store::Exists { what } => Self::AlreadyExists(format!("{what} already exists").into()),
             Store::Missing { what, id } => Self::NotFound { what, id },
             Store::EtagMismatch => Self::EtagMismatch,
             Store::Bound(text) => Self::FailedPrecondition(text),

@@ -228,7 +228,7 @@ fn policies(json: &str) -> Vec<v1::RecordedPolicy> {
             .and_then(Json::as_i64)
             .and_then(|n| i32::try_from(n).ok())
             .unwrap_or(0),
-        is_deciding: members.get("deciding").and_then(Json::as_bool).unwrap_or_default(),
+        is_deciding: members.get("is_deciding").and_then(Json::as_bool).unwrap_or_default(),
     };
     listed.into_iter().map(policy).collect()
 }
@@ -261,7 +261,8 @@ mod tests {
         entry.reason_code = Some("DENIED_BY_RULE".into());
         entry.rule_id = Some("no".into());
         entry.allowed = Some(false);
-        entry.policies = Some(r#"[{"deciding":true,"policy_id":"pol_x","scope":"team","version":4}]"#.into());
+        entry.policies =
+            Some(r#"[{"is_deciding":true,"policy_id":"pol_x","scope":"team","version":4}]"#.into());
         entry.error_rule_ids = Some(r#"["a","b"]"#.into());
         entry.labels = Some(r#"{"tier":"gold"}"#.into());
         stored(entry)

@@ -52,7 +52,7 @@ impl Way {
             return if same_outcome(first, outcome.success, &content.bytes) {
                 Ok(true)
             } else {
-                Err(Error::AlreadyExists("another outcome of this decision is recorded"))
+                Err(Error::AlreadyExists("another outcome of this decision is recorded".into()))
             };
         }
         let mut entry = of_agent(Kind::Outcome, agent);
