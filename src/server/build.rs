@@ -96,13 +96,14 @@ pub async fn build(config: &Config, clock: Clock) -> Result<Server, Error> {
     spawn(&mut tasks, "the last use of keys", Arc::clone(&authenticator).flush_uses(store.clone()));
 
     let way = Way::new(Arc::clone(&views), writer.clone(), store.clone(), keeper, clock.clone(), mode);
+    let tally = Arc::new(Tally::default());
     let admin = AdminService::new(admin::Parts {
         store: store.clone(),
         views: Arc::clone(&views),
         authenticator: Arc::clone(&authenticator),
         outbox,
         writer: writer.clone(),
-        tally: Arc::new(Tally::default()),
+        tally: Arc::clone(&tally),
         audit_mode: mode,
         clock: clock.clone(),
     });
@@ -122,7 +123,7 @@ pub async fn build(config: &Config, clock: Clock) -> Result<Server, Error> {
         .await
         .map_err(|error| Error::Bind { address: config.listen, error: Arc::new(error) })?;
     let parts = Parts {
-        enforcement: Arc::new(Enforcement::new(way, config.decision_detail)),
+        enforcement: Arc::new(Enforcement::new(way, config.decision_detail, tally)),
         admin: BoxCloneSyncService::new(admin),
         authenticator,
         health,
