@@ -9,6 +9,7 @@ mod build;
 mod connection;
 mod drain;
 mod envelope;
+mod framing;
 mod gateway;
 mod limits;
 mod listener;

@@ -83,6 +83,7 @@ fn http2_builder(calls: TaskTracker) -> http2::Builder<Tracked> {
         .max_concurrent_streams(limits::MAX_CONCURRENT_STREAMS)
         .max_header_list_size(limits::MAX_HEADER_LIST)
         .max_pending_accept_reset_streams(limits::MAX_PENDING_RESETS)
+        .max_local_error_reset_streams(limits::MAX_STREAM_ERRORS)
         .keep_alive_interval(limits::KEEP_ALIVE_INTERVAL)
         .keep_alive_timeout(limits::KEEP_ALIVE_TIMEOUT);
     builder

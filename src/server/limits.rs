@@ -61,6 +61,11 @@ pub const MAX_HEADER_LIST: u32 = 16 * 1024;
 /// four times what may be open; unbounded it would be the "rapid reset" attack.
 pub const MAX_PENDING_RESETS: usize = 1_024;
 
+/// Calls of one connection, over its whole life, that may end by what the HTTP/2 library takes for the peer's fault. It
+/// counts frames that arrive for a call just refused here, which honest clients cause, so h2's 1,024 are too few for a
+/// life of five minutes.
+pub const MAX_STREAM_ERRORS: usize = 65_536;
+
 /// How often a silent HTTP/2 peer is asked whether it lives: below the minute at which NATs forget.
 pub const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
 

@@ -16,6 +16,7 @@ use tower::util::BoxCloneSyncService;
 use tracing::Instrument;
 
 use super::connection::Answer;
+use super::framing::Framed;
 use super::limits::Limits;
 use super::route::{self, NoRoute, Route, Wants};
 use super::standard::Standard;
@@ -173,6 +174,10 @@ impl<E: EnforcementService> Stack<E> {
         if listens {
             request = request.map(|body| Body::new(Questions::new(body, call.closing.clone())));
         }
+        let limit = if is_check { self.limits.max_enforce_size } else { self.limits.max_request_size };
+        request = request.map(|body| {
+            Body::new(Framed::new(body, limit, listens, Arc::clone(&call.request_id), call.closing.clone()))
+        });
         let answered = match route {
             Route::Enforcement if is_check => self.checks.clone().call(request).await,
             Route::Enforcement => self.agents.clone().call(request).await,
