@@ -153,5 +153,4 @@ pub async fn run<E: EnforcementService>(
 }
 
 #[cfg(test)]
-#[path = "server/tests.rs"]
 mod tests;
