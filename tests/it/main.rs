@@ -16,5 +16,6 @@ mod cases;
 mod cli;
 mod config;
 mod fences;
+mod limits;
 mod postgres;
 mod schema;
