@@ -10,6 +10,7 @@ mod action;
 mod agent;
 mod audit;
 mod completions;
+mod dev;
 pub mod document;
 mod enforce;
 mod failure;
@@ -21,6 +22,7 @@ mod migrate;
 mod output;
 mod policy;
 mod remote;
+mod serve;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -42,6 +44,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(Box<serve::Args>),
+    Dev(dev::Args),
     #[command(subcommand)]
     Migrate(migrate::Command),
     Enforce(enforce::Args),
@@ -81,6 +85,8 @@ pub(crate) struct Session<'a> {
 
 /// Runs the program with `args` and the environment `env`.
 pub fn main(args: impl IntoIterator<Item = OsString>, env: &dyn Fn(&str) -> Option<String>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let program = args.first().map_or("agentguard".into(), |program| program.to_string_lossy().into_owned());
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(message) => {
@@ -90,7 +96,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>, env: &dyn Fn(&str) -> Opti
         }
     };
     let mut session = Session { env, clock: Clock::System, out: Output::standard(env) };
-    let result = run(cli.command, &mut session);
+    let result = run(cli.command, &program, &mut session);
     let result = result.and_then(|exit| session.out.flush().map(|()| exit));
     let exit = result.unwrap_or_else(|failure| {
         failure.report();
@@ -99,8 +105,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>, env: &dyn Fn(&str) -> Opti
     ExitCode::from(exit as u8)
 }
 
-fn run(command: Command, session: &mut Session<'_>) -> Result<Exit, Failure> {
+fn run(command: Command, program: &str, session: &mut Session<'_>) -> Result<Exit, Failure> {
     match command {
+        Command::Serve(args) => serve::run(&args, session),
+        Command::Dev(args) => dev::run(&args, program, session),
         Command::Migrate(command) => migrate::run(&command, session),
         Command::Enforce(args) => enforce::run(args, session),
         Command::Action(args) => action::run(&args, session),

@@ -172,6 +172,7 @@ fn show(record: &v1::AuditRecord, session: &mut Session<'_>) -> Result<(), Failu
     let agent = record.agent.as_ref().map(|agent| agent.agent_id.as_str()).unwrap_or_default();
     let place = format!("{}:{}", record.chain_no, record.seq);
     let time = record.timestamp.as_ref().map(form::timestamp).unwrap_or_default();
+    let detail = detail(record);
     let parts = [
         session.out.paint(Style::Faint, time),
         session.out.paint(Style::Faint, place),
@@ -182,11 +183,25 @@ fn show(record: &v1::AuditRecord, session: &mut Session<'_>) -> Result<(), Failu
         printable(record.resource.as_deref().unwrap_or_default()),
         code.to_owned(),
         printable(&record.rule_id),
+        printable(&detail),
         agent.to_owned(),
         id.clone(),
     ];
     let shown: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     session.out.line(shown.join("  "))
+}
+
+/// What an administrator did to what, or what became of a chain.
+fn detail(record: &v1::AuditRecord) -> String {
+    let member = |name: &str| {
+        let value = record.detail.as_ref().and_then(|detail| detail.fields.get(name));
+        match value.and_then(|value| value.kind.as_ref()) {
+            Some(prost_types::value::Kind::StringValue(text)) => text.clone(),
+            Some(_) | None => String::new(),
+        }
+    };
+    let parts = [member("event"), member("act"), member("target")];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 fn short<'a>(name: &'a str, prefix: &str) -> &'a str {

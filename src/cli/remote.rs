@@ -9,7 +9,7 @@ use tonic::{Request, Response, Status};
 
 use super::{Failure, Session, failure};
 use crate::config::client::{self, Client, Role};
-use crate::config::{Fault, value};
+use crate::config::{Fault, Secret, value};
 use crate::pb::v1::admin_service_client::AdminServiceClient;
 use crate::pb::v1::enforcement_service_client::EnforcementServiceClient;
 
@@ -18,6 +18,9 @@ const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
 
 /// The longest wait for a connection, within the command's own deadline.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a call to this process's own server may take.
+const LOCAL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Flags of every command that calls the server.
 #[derive(Clone, Debug, clap::Args)]
@@ -90,6 +93,18 @@ impl Remote {
         }
         let channel = endpoint.connect().await.map_err(|error| unreachable(failure::causes(&error)))?;
         Ok(Self { channel, endpoint: client.endpoint.clone(), header, timeout: client.timeout })
+    }
+
+    /// Connects to the server that this process runs, with one key.
+    pub async fn local(address: &str, (header, key): (&'static str, &Secret)) -> Result<Self, Failure> {
+        let unreachable = |error: tonic::transport::Error| Failure::Unreachable {
+            endpoint: address.to_owned(),
+            cause: failure::causes(&error),
+        };
+        let endpoint = Endpoint::from_shared(address.to_owned()).map_err(unreachable)?;
+        let channel = endpoint.connect_timeout(CONNECT_TIMEOUT).connect().await.map_err(unreachable)?;
+        let header = MetadataValue::try_from(key.expose()).ok().map(|value| (header, value));
+        Ok(Self { channel, endpoint: address.to_owned(), header, timeout: LOCAL_TIMEOUT })
     }
 
     /// The admin's service.

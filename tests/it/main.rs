@@ -15,6 +15,7 @@ mod adr;
 mod cases;
 mod cli;
 mod config;
+mod dev;
 mod fences;
 mod limits;
 mod postgres;
