@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::output::{Style, note};
 use super::{Exit, Failure, Session, block_on, failure};
+use crate::clock::Timestamp;
 use crate::config::{Config, Database, Flags, Program};
 use crate::store::migrate::{BINARY, MIGRATIONS, Migration, Status};
 use crate::store::{Error, Location, Options, Store};
@@ -66,14 +67,7 @@ pub fn run(command: &Command, session: &mut Session<'_>) -> Result<Exit, Failure
 
 fn up(args: &Up, config: &Config, session: &mut Session<'_>) -> Result<Exit, Failure> {
     let now = session.clock.now();
-    let applied = block_on(async {
-        let store = open(config).await?;
-        let applied = store.migrate(now).await.map_err(|error| failed(&error));
-        let status = store.schema().await.map_err(|error| failed(&error));
-        store.close().await;
-        Ok((applied?, status?))
-    });
-    let (applied, status) = applied?;
+    let (applied, status) = block_on(up_to_date(config, now))?;
     if args.json {
         let applied: Vec<Value> = applied.iter().map(|migration| shown(migration, None)).collect();
         session.out.json_pretty(&json!({"version": status.version, "applied": applied}))?;
@@ -84,6 +78,18 @@ fn up(args: &Up, config: &Config, session: &mut Session<'_>) -> Result<Exit, Fai
     }
     session.out.styled(Style::Good, format_args!("the database has schema {}", status.version))?;
     Ok(Exit::Done)
+}
+
+/// Runs every pending migration; answers those that were run.
+pub async fn up_to_date(
+    config: &Config,
+    now: Timestamp,
+) -> Result<(Vec<&'static Migration>, Status), Failure> {
+    let store = open(config).await?;
+    let applied = store.migrate(now).await.map_err(|error| failed(&error));
+    let status = store.schema().await.map_err(|error| failed(&error));
+    store.close().await;
+    Ok((applied?, status?))
 }
 
 fn dry_run(args: &Up, config: &Config, session: &mut Session<'_>) -> Result<Exit, Failure> {

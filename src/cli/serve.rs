@@ -4,11 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use clap::{Arg, ArgMatches, Command};
 
-use super::{Exit, Failure, Session, failure};
+use super::{Exit, Failure, Session, failure, migrate};
 use crate::clock::Clock;
 use crate::config::setting::{SETTINGS, Setting};
 use crate::config::{Config, Flags, Program};
-use crate::server::{Server, stop_on_signals};
+use crate::server::{build, stop_on_signals};
 use crate::telemetry;
 
 /// Serve: settings are environment variables, and all but secrets are flags too
@@ -90,30 +90,32 @@ pub fn run_until_stopped(
     migrate: bool,
     once_serving: impl AsyncFnOnce(String) -> Result<(), Failure>,
 ) -> Result<Exit, Failure> {
-    telemetry::start(config.log, clock.clone());
+    let failed = |error: &(dyn std::error::Error + 'static)| Failure::failed(failure::causes(error));
+    telemetry::start(config.log, clock.clone()).map_err(|error| failed(&error))?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::failed(format!("the runtime does not start: {error}")))?;
-    runtime.block_on(async {
-        let failed = |error: &(dyn std::error::Error + 'static)| Failure::failed(failure::causes(error));
+    runtime.map_err(|error| failed(&error))?.block_on(async {
         // Heard from the beginning, so that a stop during the start is not the system's kill.
         let (stop, signals) = stop_on_signals().map_err(|error| failed(&error))?;
-        let start = async {
-            let server = Server::start(config, clock, migrate).await.map_err(|error| failed(&error))?;
-            let address = local(server.address());
-            let serving = server.run(stop.clone());
+        let whole_life = async {
+            if migrate {
+                migrate::up_to_date(config, clock.now()).await?;
+            }
+            let server = build(config, clock).await.map_err(|error| failed(&error))?;
+            let address = server.address().map_err(|error| failed(&error))?;
+            let serving = server.run(stop);
             tokio::pin!(serving);
             // The server must run while it is spoken to.
             tokio::select! {
                 ended = &mut serving => return ended.map_err(|error| failed(&error)),
-                told = once_serving(address) => told?,
+                told = once_serving(local(address)) => told?,
             }
             serving.await.map_err(|error| failed(&error))
         };
         tokio::select! {
-            ended = start => ended.map(|()| Exit::Done),
+            ended = whole_life => ended.map(|()| Exit::Done),
             () = signals => Err(Failure::failed("the process can hear no more signals")),
         }
     })

@@ -49,6 +49,9 @@ pub struct Server {
     listener: TcpListener,
     tasks: JoinSet<&'static str>,
     writer: Writer,
+    /// Held until the calls have ended: the outbox ends when nobody is left to tell it of a write, and a part that
+    /// ends before the calls do would count as broken.
+    outbox: Outbox,
     store: Store,
 }
 
@@ -101,7 +104,7 @@ pub async fn build(config: &Config, clock: Clock) -> Result<Server, Error> {
         store: store.clone(),
         views: Arc::clone(&views),
         authenticator: Arc::clone(&authenticator),
-        outbox,
+        outbox: outbox.clone(),
         writer: writer.clone(),
         tally: Arc::clone(&tally),
         audit_mode: mode,
@@ -130,7 +133,7 @@ pub async fn build(config: &Config, clock: Clock) -> Result<Server, Error> {
         clock,
         limits: limits(config),
     };
-    Ok(Server { parts, listener, tasks, writer, store })
+    Ok(Server { parts, listener, tasks, writer, outbox, store })
 }
 
 impl Server {
@@ -147,11 +150,12 @@ impl Server {
     /// # Errors
     /// When a part of it ends by itself: a server without one of its parts would be half dead.
     pub async fn run(self, stop: Stop) -> Result<(), Error> {
-        let Self { parts, listener, mut tasks, writer, store } = self;
+        let Self { parts, listener, mut tasks, writer, outbox, store } = self;
         let served = tokio::select! {
             served = super::run(parts, listener, stop.clone()) => served,
             ended = tasks.join_next() => Err(ended_early(ended)),
         };
+        drop(outbox);
         let mut stop = stop;
         tokio::select! {
             () = flush(&mut tasks, &writer) => {}
