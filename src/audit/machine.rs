@@ -9,7 +9,7 @@
 //!   (we are *fenced*), which fails the waiting calls and opens a new chain that names where the old one stood.
 //! - Data that the database refuses rolls back for certain: the batch is split until the offender stands alone.
 //! - A batch outstanding for [`Settings::patience`] opens the breaker: waiting and new calls fail at once; the batch
-//!   itself goes on, and the first commit that succeeds closes the breaker.
+//!   itself goes on, and once it is settled the breaker closes.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -23,8 +23,10 @@ use super::record::{Entry, Kind};
 mod batch;
 mod event;
 mod flight;
+#[cfg(test)]
+mod tests;
 
-use batch::place;
+use batch::opened_detail;
 pub use batch::{Batch, Cursor, Head, Listed};
 pub(super) use batch::{Builder, closed_detail};
 pub use event::{Command, Event, Failure, Notice, Outcome, Ticket};
@@ -160,6 +162,11 @@ impl Machine {
             self.notices.push(Notice::Answer(ticket, Err(failure)));
             return;
         }
+        if entries.is_empty() {
+            // A batch of nothing would have no head by which a doubt could be settled.
+            self.notices.push(Notice::Answer(ticket, Ok(None)));
+            return;
+        }
         self.queued_entries += entries.len();
         let ticket = match self.settings.mode {
             Mode::Durable => Some(ticket),
@@ -247,7 +254,7 @@ impl Machine {
     /// The records with which the chain under way is opened, now that the list is locked. Called by the shell
     /// inside the opening transaction, once a try.
     pub fn opening(&mut self, listed: &Listed, at: Timestamp) -> Option<Batch> {
-        let detail = self.opening_detail(listed);
+        let detail = opened_detail(&self.settings, listed, self.broken.as_ref());
         let Phase::Busy(flight) = &mut self.phase else { return None };
         let mut opening = Entry::new(Kind::Chain);
         opening.detail = Some(detail);
@@ -266,26 +273,6 @@ impl Machine {
         let batch = builder.finish(false);
         flight.batch = Some(batch.clone());
         Some(batch)
-    }
-
-    fn opening_detail(&self, listed: &Listed) -> String {
-        let previous = listed.previous.as_ref().map(|(chain, seq, hash)| place(chain, *seq, hash));
-        let broken = self.broken.as_ref().map(|broken| {
-            let mut place = place(&broken.cursor.chain_id, broken.cursor.seq, &broken.cursor.hash);
-            if let Some(object) = place.as_object_mut() {
-                object.insert("why".into(), broken.why.into());
-            }
-            place
-        });
-        serde_json::json!({
-            "event": "opened",
-            "instance": self.settings.instance,
-            "mode": self.settings.mode.as_str(),
-            "previous": previous,
-            "reached": broken,
-            "version": self.settings.version,
-        })
-        .to_string()
     }
 
     fn send(
@@ -333,10 +320,7 @@ impl Machine {
         for ticket in flight.waiting.iter().filter_map(|waiting| waiting.ticket) {
             self.notices.push(Notice::Answer(ticket, Ok(Some(stamp.clone()))));
         }
-        if self.breaker_open {
-            self.breaker_open = false;
-            self.notices.push(Notice::BreakerClosed);
-        }
+        self.close_breaker();
         if flight.base.is_none() {
             self.broken = None;
         }
@@ -366,6 +350,7 @@ impl Machine {
             return;
         }
         let Phase::Busy(flight) = std::mem::replace(&mut self.phase, Phase::Idle) else { return };
+        self.close_breaker();
         if let Some(base) = flight.base {
             self.phase = Phase::Ready(base);
         }
@@ -428,6 +413,7 @@ impl Machine {
     /// Somebody else moved the chain under a batch: fail who waits, go on in a new chain.
     fn fenced(&mut self) {
         let Phase::Busy(flight) = std::mem::replace(&mut self.phase, Phase::Idle) else { return };
+        self.close_breaker();
         let mut kept = Vec::new();
         for waiting in flight.waiting {
             match waiting.ticket {
@@ -493,5 +479,13 @@ impl Machine {
             self.notices.push(Notice::Answer(ticket, Err(Failure::Unavailable)));
         }
         self.queued_entries = 0;
+    }
+
+    /// The batch behind which it opened is settled. With a refusal or a fence nothing may be left whose commit could
+    /// close it, and then calls would be refused for ever; the next one finds out whether commits work.
+    fn close_breaker(&mut self) {
+        if std::mem::take(&mut self.breaker_open) {
+            self.notices.push(Notice::BreakerClosed);
+        }
     }
 }

@@ -30,7 +30,7 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(3);
 /// What a caller gets once its entries are written (or, in `async` mode, queued).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
-    /// The revision that the commit saw; `None` in `async` mode.
+    /// The revision that the commit saw; `None` in `async` mode and where there was nothing to write.
     pub stamp: Option<Stamp>,
 }
 
@@ -166,6 +166,7 @@ impl Shell {
     async fn run(mut self, mut calls: mpsc::Receiver<Call>, mut closing: mpsc::Receiver<()>) {
         let mut running: Option<Running> = None;
         let mut burst = Vec::new();
+        let mut callers_left = true;
         loop {
             let deadline = self.machine.deadline();
             let pause = deadline.map(|at| at.since(self.clock.instant()));
@@ -175,8 +176,9 @@ impl Shell {
                     running = None;
                     commands.push(self.ended(ended, &mut running));
                 }
-                count = calls.recv_many(&mut burst, BURST) => {
+                count = calls.recv_many(&mut burst, BURST), if callers_left => {
                     if count == 0 {
+                        callers_left = false;
                         commands.push(self.step(Event::Close));
                     }
                     for call in burst.drain(..) {

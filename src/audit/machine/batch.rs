@@ -5,6 +5,9 @@ use crate::audit::record::{Entry, Hash, Position, Record};
 use crate::clock::Timestamp;
 use crate::ids::{ChainId, Stamp};
 
+use super::Settings;
+use super::flight::Break;
+
 /// Where a chain stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
@@ -118,7 +121,28 @@ impl Builder {
     }
 }
 
-pub(super) fn place(chain: &ChainId, seq: i64, hash: &Hash) -> serde_json::Value {
+/// What the record that opens a chain says.
+pub(super) fn opened_detail(settings: &Settings, listed: &Listed, broken: Option<&Break>) -> String {
+    let previous = listed.previous.as_ref().map(|(chain, seq, hash)| place(chain, *seq, hash));
+    let broken = broken.map(|broken| {
+        let mut place = place(&broken.cursor.chain_id, broken.cursor.seq, &broken.cursor.hash);
+        if let Some(object) = place.as_object_mut() {
+            object.insert("why".into(), broken.why.into());
+        }
+        place
+    });
+    serde_json::json!({
+        "event": "opened",
+        "instance": settings.instance,
+        "mode": settings.mode.as_str(),
+        "previous": previous,
+        "reached": broken,
+        "version": settings.version,
+    })
+    .to_string()
+}
+
+fn place(chain: &ChainId, seq: i64, hash: &Hash) -> serde_json::Value {
     serde_json::json!({ "chain_id": chain.as_str(), "hash": hex(hash), "seq": seq })
 }
 

@@ -75,7 +75,7 @@ pub enum Command {
 /// What the shell must hear at once.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Notice {
-    /// A caller's answer; `None` in `async` mode, where no commit was waited for.
+    /// A caller's answer; `None` where no commit was waited for: in `async` mode, or without an entry.
     Answer(Ticket, Result<Option<Stamp>, Failure>),
     /// The chain was moved by somebody else at this place.
     Fenced(Cursor),
