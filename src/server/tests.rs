@@ -34,6 +34,7 @@ mod bounds;
 mod ends;
 mod http_face;
 mod refusals;
+mod whole;
 
 const ADMIN_KEY: &str = "an-admin-key-of-more-than-32-characters";
 const ENFORCE: &str = "/agentguard.v1.EnforcementService/Enforce";
