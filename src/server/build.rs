@@ -151,6 +151,9 @@ impl Server {
     /// When a part of it ends by itself: a server without one of its parts would be half dead.
     pub async fn run(self, stop: Stop) -> Result<(), Error> {
         let Self { parts, listener, mut tasks, writer, outbox, store } = self;
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!(%address, database = store.kind(), version = env!("CARGO_PKG_VERSION"), "serving");
+        }
         let served = tokio::select! {
             served = super::run(parts, listener, stop.clone()) => served,
             ended = tasks.join_next() => Err(ended_early(ended)),
@@ -162,6 +165,7 @@ impl Server {
             () = stop.cut() => tracing::warn!("asked again; records that wait are lost"),
         }
         tasks.shutdown().await;
+        tracing::info!("ended");
         // A connection that hangs is the operating system's to close.
         let _closed = tokio::time::timeout(OUTBOX_GRACE, store.close()).await;
         served
