@@ -18,5 +18,6 @@ mod config;
 mod dev;
 mod fences;
 mod limits;
+mod oracle;
 mod postgres;
 mod schema;
