@@ -284,7 +284,7 @@ impl Config {
         let peppers = [("KEY_PEPPER", &self.key_pepper), ("KEY_PEPPER_PREVIOUS", &self.key_pepper_previous)];
         for (name, pepper) in peppers {
             if let Some(wrong) = pepper.as_ref().and_then(|pepper| placeholder::weakness(pepper.expose())) {
-                read.fault(name, &wrong, STRONG_KEY);
+                read.warn(format!("{name} {wrong}; use {STRONG_KEY}"));
             }
         }
         match (&self.key_pepper, &self.key_pepper_previous) {
@@ -322,6 +322,8 @@ impl Config {
             for key in &self.admin_keys {
                 if let Some(wrong) = placeholder::weakness(key.expose()) {
                     read.fault("ADMIN_API_KEY", &wrong, STRONG_KEY);
+                } else if placeholder::looks_guessable(key.expose()) {
+                    read.warn(format!("ADMIN_API_KEY looks guessable; use {STRONG_KEY}"));
                 }
             }
         }

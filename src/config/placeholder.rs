@@ -22,12 +22,6 @@ const KNOWN: &[&str] = &[
     "your-secure",
     "your-api",
     "your_api",
-    "super-secret",
-    "supersecret",
-    "0123456789",
-    "1234567890",
-    "abcdefghij",
-    "password",
 ];
 
 /// The fewest different characters of a key that may be random; a random key of 32 hexadecimal digits has fewer
@@ -43,14 +37,19 @@ pub fn weakness(key: &str) -> Option<String> {
     if key.chars().count() < LEAST_KEY_LENGTH {
         return Some(format!("is shorter than {LEAST_KEY_LENGTH} characters"));
     }
+    None
+}
+
+/// Whether `key` looks as if nobody rolled dice for it; worth a warning, no proof.
+pub fn looks_guessable(key: &str) -> bool {
     let mut different: Vec<char> = key.chars().collect();
     different.sort_unstable();
     different.dedup();
-    if different.len() < LEAST_DIFFERENT {
-        return Some("repeats a few characters".to_owned());
-    }
-    None
+    different.len() < LEAST_DIFFERENT || GUESSABLE.iter().any(|part| key.to_ascii_lowercase().contains(part))
 }
+
+/// Runs of letters that people type.
+const GUESSABLE: &[&str] = &["0123456789", "1234567890", "abcdefghij", "password", "secret"];
 
 #[cfg(test)]
 mod tests {
@@ -64,11 +63,18 @@ mod tests {
             "changeme-changeme-changeme-changeme",
             "Change_Me_please_before_you_deploy_it",
             "${ADMIN_API_KEY}xxxxxxxxxxxxxxxxxxxxxxxx",
-            "0123456789abcdef0123456789abcdef",
         ] {
             assert_eq!(weakness(key).as_deref(), Some("is a known placeholder"), "{key}");
         }
-        assert!(weakness(&"ab".repeat(20)).unwrap().contains("repeats"));
+    }
+
+    #[test]
+    fn what_people_type_is_warned_of() {
+        for key in ["0123456789abcdef0123456789abcdef", &"ab".repeat(20)] {
+            assert_eq!(weakness(key), None, "{key}");
+            assert!(looks_guessable(key), "{key}");
+        }
+        assert!(!looks_guessable("q7Vw2LkXz9RbT4mNc8YdF3hJs6GpA1eU"));
     }
 
     #[test]

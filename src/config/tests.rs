@@ -78,13 +78,15 @@ fn production_needs_a_strong_admin_key() {
     let postgres = |key: &str| {
         serve(&[("HOST", "127.0.0.1"), ("DATABASE_URL", "postgresql://a@b/c"), ("ADMIN_API_KEY", key)])
     };
-    for key in ["", "tiny!", "<GENERATE-STRONG-KEY-32-CHARS-MIN>", &"a".repeat(40), "${ADMIN_API_KEY}"] {
+    for key in ["", "tiny!", "<GENERATE-STRONG-KEY-32-CHARS-MIN>", &"a".repeat(31), "${ADMIN_API_KEY}"] {
         assert_eq!(names(&beyond(key).unwrap_err()), ["ADMIN_API_KEY"], "{key}");
         assert_eq!(names(&postgres(key).unwrap_err()), ["ADMIN_API_KEY"], "{key}");
         if !key.is_empty() {
             assert!(!beyond(key).unwrap_err()[0].to_string().contains(key), "the key is shown");
         }
     }
+    let guessable = beyond(&"a".repeat(32)).unwrap();
+    assert!(guessable.warnings.iter().any(|line| line.contains("guessable")));
     assert!(beyond(STRONG).is_ok() && postgres(STRONG).is_ok());
     assert!(serve(&[("HOST", "127.0.0.1"), ("ADMIN_API_KEY", "short")]).is_ok());
     let mapped = [("HOST", "::ffff:127.0.0.1"), ("ADMIN_API_KEY", "short")];

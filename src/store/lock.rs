@@ -2,6 +2,7 @@
 //! closing any descriptor of a file drops the process's POSIX locks on it, SQLite's own included.
 
 use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::Error;
@@ -35,8 +36,16 @@ impl FileLock {
                 database.display()
             ))
         })?;
+        // SQLite gives its journals the permissions of the database, so it must not be the one to make that.
+        private(database)
+            .map_err(|error| Error::File(format!("cannot open `{}`: {error}", database.display())))?;
         Ok(Self { _file: file })
     }
+}
+
+/// Opens a file, made for its owner alone if it is absent.
+fn private(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(path)
 }
 
 /// The magic numbers of statfs(2) for file systems that live on another machine.
