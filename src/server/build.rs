@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::config::{AuditMode, Config, Database, Secret};
 use crate::pb::v1::admin_service_server::AdminServiceServer;
 use crate::service::admin::{self, AdminService};
-use crate::service::enforcement::{Enforcement, Way};
+use crate::service::enforcement::{Bounds, Enforcement, Way};
 use crate::service::tally::Tally;
 use crate::store::{Location, Options, Store};
 use crate::view::{self, Views};
@@ -125,8 +125,9 @@ pub async fn build(config: &Config, clock: Clock) -> Result<Server, Error> {
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| Error::Bind { address: config.listen, error: Arc::new(error) })?;
+    let bounds = Bounds { message_timeout: config.request_timeout, max_check_size: config.max_enforce_size };
     let parts = Parts {
-        enforcement: Arc::new(Enforcement::new(way, config.decision_detail, tally)),
+        enforcement: Arc::new(Enforcement::new(way, config.decision_detail, tally, bounds)),
         admin: BoxCloneSyncService::new(admin),
         authenticator,
         health,

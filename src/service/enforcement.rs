@@ -4,8 +4,10 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
+use prost::Message;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::audit::Record;
@@ -38,12 +40,22 @@ pub struct Enforcement {
     way: Way,
     detail: DecisionDetail,
     tally: Arc<Tally>,
+    bounds: Bounds,
+}
+
+/// Bounds that the layers cannot hold, since they do not look into messages.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// The longest that one message of a stream may take.
+    pub message_timeout: Duration,
+    /// Bytes of one check of a batch.
+    pub max_check_size: usize,
 }
 
 impl Enforcement {
     /// A service that decides by `way`, tells agents as much as `detail` says and counts answers in `tally`.
-    pub const fn new(way: Way, detail: DecisionDetail, tally: Arc<Tally>) -> Self {
-        Self { way, detail, tally }
+    pub const fn new(way: Way, detail: DecisionDetail, tally: Arc<Tally>, bounds: Bounds) -> Self {
+        Self { way, detail, tally, bounds }
     }
 
     fn answer(&self, answered: &Answered) -> v1::Decision {
@@ -83,7 +95,7 @@ impl v1::enforcement_service_server::EnforcementService for Enforcement {
     ) -> Result<Response<v1::BatchEnforceResponse>, Status> {
         let Taken { caller: agent, call, message } = call::from_agent(request)?;
         let result = async {
-            let (checks, min) = checks(message)?;
+            let (checks, min) = checks(message, self.bounds.max_check_size)?;
             let answers = self.way.all(&agent, checks, min, &call).await?;
             let results = answers
                 .into_iter()
@@ -185,7 +197,8 @@ impl Enforcement {
             let check = convert::check(message.request.unwrap_or_default())?;
             self.way.one(&agent, check, call).await
         };
-        let result = match decided.await {
+        let decided = tokio::time::timeout(self.bounds.message_timeout, decided).await;
+        let result = match decided.unwrap_or(Err(Error::DeadlineExceeded)) {
             Ok(answered) => v1::enforce_stream_response::Result::Decision(self.answer(&answered)),
             Err(error) => v1::enforce_stream_response::Result::Error(item_error(&error, call)),
         };
@@ -228,7 +241,7 @@ impl Enforcement {
 type Batch = (Vec<Result<convert::Check, Error>>, Option<crate::ids::Revision>);
 
 /// Reads a batch: its checks, each by itself, and its oldest revision.
-fn checks(message: v1::BatchEnforceRequest) -> Result<Batch, Error> {
+fn checks(message: v1::BatchEnforceRequest, max_size: usize) -> Result<Batch, Error> {
     let mut faults = convert::Faults::default();
     if message.checks.is_empty() || message.checks.len() > MAX_BATCH {
         faults.add("checks", format!("has {} items; 1 to {MAX_BATCH} are accepted", message.checks.len()));
@@ -240,7 +253,13 @@ fn checks(message: v1::BatchEnforceRequest) -> Result<Batch, Error> {
     }
     let min = faults.parse_optional("min_revision", &message.min_revision);
     faults.or(Some(()))?;
-    Ok((message.checks.into_iter().map(convert::check).collect(), min))
+    let check = |check: v1::EnforceRequest| {
+        if check.encoded_len() > max_size {
+            return Err(Error::MessageTooLarge { limit: max_size });
+        }
+        convert::check(check)
+    };
+    Ok((message.checks.into_iter().map(check).collect(), min))
 }
 
 fn respond<T>(call: &Call, result: Result<T, Error>) -> Result<Response<T>, Status> {
