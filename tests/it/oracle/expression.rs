@@ -47,8 +47,9 @@ pub enum Expression {
     Macro(&'static str, Box<Expression>, Box<Expression>),
     Now,
     Moment(&'static str, i64),
-    /// `getHours` and the like, of `now`.
-    Clock(&'static str),
+    /// `getHours` and the like, of `now`, in a zone.
+    Clock(&'static str, Option<&'static str>),
+    ToText(Box<Expression>),
 }
 
 use Expression as E;
@@ -108,7 +109,9 @@ impl Expression {
             E::Macro(op, list, body) => format!("({}).{op}(x, {})", list.print(), body.print()),
             E::Now => "now".into(),
             E::Moment(text, _) => format!("timestamp('{text}')"),
-            E::Clock(op) => format!("now.{op}()"),
+            E::Clock(op, None) => format!("now.{op}()"),
+            E::Clock(op, Some(zone)) => format!("now.{op}('{zone}')"),
+            E::ToText(of) => format!("string({})", of.print()),
         }
     }
 }
@@ -300,7 +303,15 @@ fn evaluate(expression: &Expression, scene: &mut Scene<'_>) -> Outcome {
         E::Macro(op, list, body) => walk(op, evaluate(list, scene)?, body, scene)?,
         E::Now => V::Moment(scene.now),
         E::Moment(_, micros) => V::Moment(*micros),
-        E::Clock(op) => V::Int(time::part(scene.now, op)),
+        E::Clock(op, zone) => V::Int(time::part(scene.now, op, *zone)),
+        E::ToText(of) => V::Text(match evaluate(of, scene)? {
+            V::Text(text) => text,
+            V::Bool(value) => value.to_string(),
+            // A whole number is shown without a fraction.
+            V::Int(value) => value.to_string(),
+            V::Double(value) => value.to_string(),
+            _ => return Err(Form::ErrorFunctionKind),
+        }),
     })
 }
 
@@ -434,6 +445,8 @@ fn compute(op: &str, left: V, right: V) -> Outcome {
                 "+" => left + right,
                 "-" => left - right,
                 "*" => left * right,
+                "/" if right == 0.0 => return Err(Form::ErrorDivisionByZero),
+                "/" => left / right,
                 _ => return Err(Form::ErrorComputeKind),
             })
         }

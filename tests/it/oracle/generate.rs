@@ -20,7 +20,7 @@ const POPULAR: [&[&str]; 5] = [
     &["fs", "read"],
     &["read", "file", "a"],
 ];
-const ZONES: [Option<&str>; 7] = [
+pub const ZONES: [Option<&str>; 7] = [
     None,
     Some("UTC"),
     Some("Europe/Berlin"),

@@ -2,7 +2,7 @@
 //! comes from the arguments, whose kinds a policy's writer cannot know.
 
 use super::expression::{Expression as E, REGEXES};
-use super::generate::ARGUMENTS;
+use super::generate::{ARGUMENTS, ZONES};
 use super::random::Random;
 use super::time::PARTS;
 
@@ -112,10 +112,10 @@ fn leaf(random: &mut Random) -> E {
 
 /// An expression that should be a number; `is_whole` keeps it to integers.
 fn number(random: &mut Random, depth: usize, is_whole: bool) -> E {
-    let choices = if depth == 0 { 6 } else { 12 };
+    let choices = if depth == 0 { 6 } else { 13 };
     match random.below(choices) {
         0..=1 => E::Int(random.below(5) as i64 - 1),
-        2 => E::Clock(random.pick(&PARTS)),
+        2 => E::Clock(random.pick(&PARTS), random.pick(&ZONES)),
         3..=5 if is_whole => E::Size(boxed(argument(random, &["l", "w", "s"]))),
         3 => E::Double(random.pick(&[0.0, 1.0, 1.5, 150.0])),
         4 => E::Field(boxed(argument(random, &["o"])), "k"),
@@ -131,6 +131,9 @@ fn number(random: &mut Random, depth: usize, is_whole: bool) -> E {
         9 if !is_whole => E::Negative(boxed(number(random, depth - 1, is_whole))),
         9 => E::ToInt(boxed(argument(random, &["s", "n"]))),
         10 if !is_whole => E::ToDouble(boxed(argument(random, &["s", "n", "b"]))),
+        11 if !is_whole => {
+            E::Compute("/", boxed(argument(random, &["n", "m"])), boxed(number(random, 0, false)))
+        }
         _ => {
             let left = number(random, depth - 1, is_whole);
             let right = number(random, depth - 1, is_whole);
@@ -140,7 +143,7 @@ fn number(random: &mut Random, depth: usize, is_whole: bool) -> E {
 }
 
 fn text(random: &mut Random, depth: usize) -> E {
-    let choices = if depth == 0 { 9 } else { 12 };
+    let choices = if depth == 0 { 9 } else { 13 };
     match random.below(choices) {
         0..=1 => E::Text(random.pick(&["", "a", "ab", "150", "read:file", "/a/b", "é☃"]).into()),
         2 => E::Agent(random.pick(&["id", "name", "team", "environment"])),
@@ -151,6 +154,7 @@ fn text(random: &mut Random, depth: usize) -> E {
         7 => E::Field(boxed(E::Name("context")), random.pick(&["s", "t"])),
         8 => argument(random, &["s", "t"]),
         9 => E::Compute("+", boxed(text(random, depth - 1)), boxed(text(random, depth - 1))),
+        11 => E::ToText(boxed(argument(random, &["s", "n", "b"]))),
         10 => E::Case(random.pick(&["lowerAscii", "upperAscii"]), boxed(text(random, depth - 1))),
         _ => E::Index(boxed(argument(random, &["w", "x"])), boxed(E::Int(random.below(3) as i64))),
     }

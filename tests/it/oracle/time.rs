@@ -42,21 +42,20 @@ pub const PARTS: [&str; 10] = [
     "getFullYear",
 ];
 
-/// A part of a time in UTC, counted as CEL does.
-pub fn part(micros: i64, name: &str) -> i64 {
-    let date = jiff::Timestamp::from_microsecond(micros).unwrap().to_zoned_datetime(TimeZone::UTC);
-    let seconds = micros.div_euclid(1_000_000);
+/// A part of a time in a zone, counted as CEL does.
+pub fn part(micros: i64, name: &str, tz: Option<&str>) -> i64 {
+    let zone = TimeZone::get(tz.unwrap_or("UTC")).unwrap();
+    let local = jiff::Timestamp::from_microsecond(micros).unwrap().to_zoned_datetime(zone);
     match name {
-        "getHours" => seconds.div_euclid(3_600).rem_euclid(24),
-        "getMinutes" => seconds.div_euclid(60).rem_euclid(60),
-        "getSeconds" => seconds.rem_euclid(60),
+        "getHours" => i64::from(local.hour()),
+        "getMinutes" => i64::from(local.minute()),
+        "getSeconds" => i64::from(local.second()),
         "getMilliseconds" => micros.div_euclid(1_000).rem_euclid(1_000),
-        // 1970-01-01 was a Thursday.
-        "getDayOfWeek" => (seconds.div_euclid(24 * 3_600) + 4).rem_euclid(7),
-        "getDate" => i64::from(date.day()),
-        "getDayOfMonth" => i64::from(date.day()) - 1,
-        "getDayOfYear" => i64::from(date.day_of_year()) - 1,
-        "getMonth" => i64::from(date.month()) - 1,
-        _ => i64::from(date.year()),
+        "getDayOfWeek" => i64::from(local.weekday().to_sunday_zero_offset()),
+        "getDate" => i64::from(local.day()),
+        "getDayOfMonth" => i64::from(local.day()) - 1,
+        "getDayOfYear" => i64::from(local.day_of_year()) - 1,
+        "getMonth" => i64::from(local.month()) - 1,
+        _ => i64::from(local.year()),
     }
 }
