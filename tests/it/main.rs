@@ -21,3 +21,4 @@ mod limits;
 mod oracle;
 mod postgres;
 mod schema;
+mod store;

@@ -1,0 +1,71 @@
+//! PostgreSQL's months, and SQLite's one server.
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn months_are_made_ahead_and_records_land_in_theirs() {
+    let bench = Bench::postgres().await;
+    let made = bench.store.make_months(noon()).await.unwrap();
+    assert_eq!(
+        made,
+        ["audit_logs_2026_01", "audit_logs_2026_02", "audit_logs_2026_03", "audit_logs_2026_04"]
+    );
+    assert!(bench.store.make_months(noon()).await.unwrap().is_empty());
+    let (writer, task) = bench.writer(Mode::Durable, "pod");
+    for at in ["2026-01-31T23:59:59.999999Z", "2026-02-01T00:00:00Z", "2026-09-01T00:00:00Z"] {
+        bench.clock.set(Timestamp::parse(at).unwrap());
+        writer.record(vec![decision("a")]).await.unwrap();
+    }
+    writer.close().await;
+    task.await.unwrap();
+    let there = bench
+        .value(
+            "select string_agg(t || ' ' || n, ', ' order by t) from \
+             (select tableoid::regclass::text as t, count(*) as n from audit_logs group by 1) as x",
+        )
+        .await;
+    assert_eq!(there, "audit_logs_2026_01 2, audit_logs_2026_02 1, audit_logs_default 2");
+    assert!(
+        bench.try_sql("update audit_logs_2026_01 set action = 'x'").await.is_err(),
+        "append-only in every month"
+    );
+    bench.verifies_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_month_waits_for_an_open_reader_and_no_record_waits_for_the_month() {
+    let bench = Bench::postgres().await;
+    let (writer, _task) = bench.writer(Mode::Durable, "pod");
+    writer.record(vec![decision("before")]).await.unwrap();
+    bench.sql("begin").await;
+    bench.value("select count(*) from audit_logs").await;
+    let store = bench.store.clone();
+    let making =
+        tokio::spawn(
+            async move { store.make_months(Timestamp::parse("2026-06-01T00:00:00Z").unwrap()).await },
+        );
+    for _ in 0..20 {
+        let started = std::time::Instant::now();
+        writer.record(vec![decision("meanwhile")]).await.unwrap();
+        assert!(started.elapsed() < Duration::from_millis(450), "a record waited {:?}", started.elapsed());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(!making.is_finished(), "the control: the reader does stand in the way");
+    bench.sql("commit").await;
+    assert_eq!(making.await.unwrap().unwrap().len(), 4);
+    bench.verifies_clean().await;
+}
+
+#[tokio::test]
+async fn a_second_server_on_one_sqlite_file_is_refused() {
+    let bench = Bench::sqlite().await;
+    let Place::Sqlite(dir) = &bench.place else { panic!() };
+    let options = Options::sqlite(dir.path().join("a.db"));
+    let refused = Store::open(&options).await.unwrap_err().to_string();
+    assert!(refused.contains("in use by another agentguard process"), "{refused}");
+    let Bench { store, place, .. } = bench;
+    store.close().await;
+    drop(store);
+    Store::open(&options).await.unwrap();
+    drop(place);
+}
