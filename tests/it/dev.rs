@@ -18,8 +18,12 @@ pub struct Dev {
 
 impl Dev {
     pub fn start(data: &Path, env: &[(&str, &str)]) -> Self {
+        Self::start_at(data, "0", env)
+    }
+
+    fn start_at(data: &Path, port: &str, env: &[(&str, &str)]) -> Self {
         let data = data.to_str().unwrap();
-        let mut child = program(&["dev", "--json", "--port", "0", "--data-dir", data], env)
+        let mut child = program(&["dev", "--json", "--port", port, "--data-dir", data], env)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -294,6 +298,20 @@ fn follow_shows_records_as_they_come() {
     let last =
         std::iter::from_fn(|| lines.recv_timeout(deadline).ok()).find(|line| line.contains("delete:last"));
     assert!(last.is_some(), "a decision was not shown");
+
+    // The server goes and comes back: nothing is missed, nothing is shown twice.
+    let port = dev.address.rsplit(':').next().unwrap().to_owned();
+    assert_eq!(dev.stop(), Some(0));
+    let dev = Dev::start_at(dir.path(), &port, &[]);
+    for action in ["delete:after", "delete:end"] {
+        assert_eq!(dev.run(&["enforce", action]).code, 3);
+    }
+    let mut rest = Vec::new();
+    while !rest.last().is_some_and(|line: &String| line.contains("delete:end")) {
+        rest.push(lines.recv_timeout(deadline).unwrap());
+    }
+    assert_eq!(rest.len(), 2, "{rest:?}");
+    assert!(rest[0].contains("delete:after"), "{rest:?}");
     follower.kill().unwrap();
     follower.wait().unwrap();
     reader.join().unwrap();

@@ -44,11 +44,15 @@ pub fn run(args: &Args, session: &mut Session<'_>) -> Result<Exit, Failure> {
                 lost = None;
                 pause = FIRST_PAUSE;
             }
+            let now = session.clock.instant();
+            let is_new = lost.is_none();
+            let since = *lost.get_or_insert(now);
             // Without a position there is nothing to go on from: records could be missed in silence.
-            let patience = session.clock.instant();
-            let since = *lost.get_or_insert(patience);
-            if position.is_empty() || patience.since(since) > args.remote.timeout() {
+            if position.is_empty() || now.since(since) > args.remote.timeout() {
                 return Err(failure);
+            }
+            if is_new {
+                output::note("the stream ended; going on where it stopped");
             }
             tokio::time::sleep(pause).await;
             pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
@@ -93,10 +97,7 @@ async fn follow(args: &Args, session: &mut Session<'_>, position: &mut String) -
 /// Whether the same call may work a moment later.
 fn is_passing(failure: &Failure) -> bool {
     match failure {
-        Failure::Unreachable { cause, .. } => {
-            output::note(&format!("connection lost: {cause}"));
-            true
-        }
+        Failure::Unreachable { .. } => true,
         Failure::Refused(refusal) => refusal.code == tonic::Code::Unavailable,
         Failure::Configuration(_) | Failure::Usage(_) | Failure::Failed(_) | Failure::Output(_) => false,
     }

@@ -56,6 +56,7 @@ impl AdminService {
             listing,
             filter,
             position,
+            is_begun: false,
             call: caller.call.clone(),
             _permit: permit,
         };
@@ -80,13 +81,21 @@ struct Follower {
     listing: Listing,
     filter: RecordFilter,
     position: Position,
+    /// Whether the caller knows where it began.
+    is_begun: bool,
     call: Call,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Follower {
-    /// The next records; waits until there are some, or some were passed over.
+    /// The next records; waits until there are some, or some were passed over. The first answer only says where it
+    /// begins: a caller that loses a quiet stream could not go on without missing records otherwise.
     async fn next(&mut self) -> Result<v1::FollowAuditResponse, Error> {
+        if !self.is_begun {
+            self.is_begun = true;
+            let position = self.listing.token(&self.position.to_string());
+            return Ok(v1::FollowAuditResponse { records: Vec::new(), position });
+        }
         loop {
             let (records, moved) = self.position.advance(&self.store).await?;
             let wanted = records.iter().filter(|record| is_wanted(&self.filter, record));

@@ -120,6 +120,8 @@ async fn there_are_64_followers_at_most() {
 async fn a_follower_is_sent_elsewhere_when_the_server_closes() {
     let guard = Guard::start().await;
     let mut stream = call!(guard, follow_audit, follow("")).unwrap();
+    let begun = stream.next().await.unwrap().unwrap();
+    assert!(begun.records.is_empty() && !begun.position.is_empty(), "the beginning is told at once");
     guard.closing.cancel();
     let refused = stream.next().await.unwrap().unwrap_err();
     assert_eq!(reason(&refused), "SHUTTING_DOWN");
