@@ -130,6 +130,18 @@ fn a_chain_that_vanished_is_a_fence() {
 }
 
 #[test]
+fn a_row_marked_closed_without_a_record_is_a_fence_and_no_endless_retry() {
+    let mut rig = opened(Mode::Durable);
+    rig.database.chains.values_mut().next().unwrap().closed = true;
+    let fenced = rig.submit(&["a"]);
+    rig.settle();
+    assert_eq!(rig.failed(fenced), Some(Failure::Fenced));
+    let next = rig.submit(&["b"]);
+    rig.settle();
+    assert!(rig.ok(next));
+}
+
+#[test]
 fn async_entries_of_a_fenced_batch_go_into_the_next_chain() {
     let mut rig = opened(Mode::Async);
     let chain = rig.machine.chain().unwrap().clone();
