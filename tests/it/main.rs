@@ -14,9 +14,14 @@
 mod adr;
 mod cases;
 mod cli;
+mod coherence;
 mod config;
+mod crash;
 mod dev;
 mod fences;
+mod harness;
+mod idempotency;
+mod ledger;
 mod limits;
 mod oracle;
 mod postgres;

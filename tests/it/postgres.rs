@@ -256,11 +256,12 @@ fn free_port() -> u16 {
     panic!("no free port between 20000 and 29999");
 }
 
-fn random() -> u64 {
+pub fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-fn signal(name: &str, processes: &[u32]) {
+/// Sends a signal to processes.
+pub fn signal(name: &str, processes: &[u32]) {
     let mut line = format!("kill -s {name}");
     for process in processes {
         write!(line, " {process}").unwrap();
