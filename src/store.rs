@@ -295,7 +295,9 @@ impl Postgres {
             .max_connections(options.max_connections)
             .acquire_timeout(options.acquire_timeout)
             .max_lifetime(options.max_lifetime)
-            .test_before_acquire(false)
+            // After the database was restarted every pooled connection is dead. Decisions do not come this way, so
+            // a round trip is a fair price for not failing a call for each of them.
+            .test_before_acquire(true)
             .connect_with(parse(url)?)
             .await?;
         let own = std::sync::Arc::new(lane::Reach {
