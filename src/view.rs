@@ -334,6 +334,10 @@ impl Views {
             while !reached(&self.now(), &stamp.revision) {
                 let since = self.clock.instant();
                 self.refresh_since(since).await?;
+                if !reached(&self.now(), &stamp.revision) {
+                    // The database was put back meanwhile; the next poll says so.
+                    tokio::time::sleep(REFRESH_PATIENCE).await;
+                }
             }
             Ok(())
         };
