@@ -110,8 +110,7 @@ impl<'a> Run<'a> {
         if self.policies.scopes().next().is_none() {
             return Ok(self.denied(ReasonCode::DeniedNoPolicy));
         }
-        let resource_unknown = self.request.resource.is_none()
-            && self.policies.scopes().any(|(_, policy)| policy.rules(List::Allow).names_resources);
+        let resource_unknown = self.request.resource.is_none() && self.misses_a_resource()?;
         let denied = self.denied(ReasonCode::DeniedDefault);
         Ok(Decision { resource_unknown, ..denied })
     }
@@ -165,6 +164,25 @@ impl<'a> Run<'a> {
             List::Deny | List::RequireApproval => best.or(best_errored),
             List::Allow => best,
         })
+    }
+
+    /// Whether a rule would allow the action of some resources.
+    fn misses_a_resource(&mut self) -> Result<bool, OverBudget> {
+        let action = self.request.action.as_str();
+        let mut misses = false;
+        for (_, policy) in self.policies.scopes() {
+            let rules = policy.rules(List::Allow);
+            if misses || !rules.names_resources {
+                continue;
+            }
+            let mut test = |_, rule: &CompiledRule, meter: &mut Meter| {
+                meter.spend(RULE_STEPS)?;
+                misses = misses || (!rule.resource.is_everything() && rule.action.matches(action, meter)?);
+                Ok(())
+            };
+            rules.candidates(action, None, Unknown::MatchesAll, &mut self.meter, &mut test)?;
+        }
+        Ok(misses)
     }
 
     fn denied(&mut self, code: ReasonCode) -> Decision {
