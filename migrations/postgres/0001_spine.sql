@@ -199,3 +199,7 @@ create trigger audit_logs_no_change before update or delete on audit_logs
   for each row execute function agentguard_refuse_change();
 create trigger policy_versions_no_change before update or delete on policy_versions
   for each row execute function agentguard_refuse_change();
+create trigger audit_logs_no_truncate before truncate on audit_logs
+  for each statement execute function agentguard_refuse_change();
+create trigger policy_versions_no_truncate before truncate on policy_versions
+  for each statement execute function agentguard_refuse_change();

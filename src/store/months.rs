@@ -1,6 +1,7 @@
 //! PostgreSQL's months of `audit_logs`: standalone tables made ahead and attached. Attaching takes a lock on the
 //! parent, so it is tried under a short lock timeout again and again rather than queued behind an open reader, where
-//! it would stop every insert.
+//! it would stop every insert. Rows that came before their month was made lie in the default partition, where they would
+//! forbid the attachment: the owner moves them in the same transaction, the one way past the append-only trigger.
 
 use std::time::Duration;
 
@@ -84,6 +85,10 @@ async fn attach(pool: &sqlx::PgPool, month: Month) -> Result<(), Error> {
         "begin; set local lock_timeout = '200ms'; set local timezone = 'UTC'; \
          create table if not exists {table} (like audit_logs including defaults including constraints including storage); \
          alter table {table} set (autovacuum_vacuum_scale_factor = 0.05); \
+         alter table audit_logs_default disable trigger user; \
+         with moved as (delete from audit_logs_default where timestamp >= '{from}' and timestamp < '{to}' returning *) \
+         insert into {table} select * from moved; \
+         alter table audit_logs_default enable trigger user; \
          alter table audit_logs attach partition {table} for values from ('{from}') to ('{to}'); commit"
     );
     let mut tries = 0;

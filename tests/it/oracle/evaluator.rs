@@ -139,9 +139,7 @@ pub fn decide(world: &World, question: &Question<'_>, seen: &mut Coverage) -> An
     }
     let has_policy = world.policies.iter().any(Option::is_some);
     let code = if has_policy { ReasonCode::DeniedDefault } else { ReasonCode::DeniedNoPolicy };
-    // It has to be said where a rule for the action wanted a resource; elsewhere it is true and may be.
-    let may = allowed.has_missed_unknown || question.request.resource.is_some();
-    let is_resource_unknown = may.then_some(allowed.has_missed_unknown);
+    let is_resource_unknown = Some(allowed.has_missed_unknown);
     Answer { error_rule_ids: allowed.failed, is_resource_unknown, ..deny(code) }
 }
 

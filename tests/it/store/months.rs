@@ -33,6 +33,31 @@ async fn months_are_made_ahead_and_records_land_in_theirs() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_that_came_before_their_month_move_into_it() {
+    let bench = Bench::postgres().await;
+    let (writer, task) = bench.writer(Mode::Durable, "pod");
+    let september = Timestamp::parse("2026-09-01T00:00:00Z").unwrap();
+    bench.clock.set(september);
+    writer.record(vec![decision("early")]).await.unwrap();
+    let in_default = "select count(*) from audit_logs_default";
+    assert_eq!(bench.value(in_default).await, "2");
+    assert_eq!(bench.store.make_months(september).await.unwrap().len(), 4);
+    assert_eq!(bench.value(in_default).await, "0");
+    assert_eq!(bench.value("select count(*) from audit_logs_2026_09").await, "2");
+    writer.record(vec![decision("in time")]).await.unwrap();
+    writer.close().await;
+    task.await.unwrap();
+    assert_eq!(bench.value(in_default).await, "0");
+    for statement in
+        ["delete from audit_logs_default", "delete from audit_logs_2026_09", "truncate audit_logs"]
+    {
+        let refused = bench.try_sql(statement).await;
+        assert!(refused.is_err() || statement.contains("default"), "append-only again: {statement}");
+    }
+    bench.verifies_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_month_waits_for_an_open_reader_and_no_record_waits_for_the_month() {
     let bench = Bench::postgres().await;
     let (writer, _task) = bench.writer(Mode::Durable, "pod");
