@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use imbl::HashMap;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 
 use crate::clock::{Clock, Instant};
 use crate::ids::{AgentId, KeyId, Revision};
@@ -202,8 +202,11 @@ pub struct Views {
     clock: Clock,
     settings: Settings,
     current: ArcSwap<Confirmed>,
-    /// Held by the one refresh under way; whoever waits for it usually finds its own work done.
+    /// Held by the one refresh under way.
     refreshing: Mutex<()>,
+    /// Wakes all who wait for a refresh at once: most find their own work done. One after the other through the lock
+    /// they would form a convoy that outlasts their patience.
+    refreshed: Notify,
     unknown_key_reads: KeyReads,
 }
 
@@ -247,6 +250,7 @@ impl Views {
             settings,
             current: ArcSwap::from_pointee(Confirmed { view: Arc::new(view), at: sent }),
             refreshing: Mutex::new(()),
+            refreshed: Notify::new(),
             unknown_key_reads: KeyReads::default(),
         });
         let poll = Arc::clone(&views).poll();
@@ -347,7 +351,18 @@ impl Views {
     /// Makes sure that a read sent at or after `since` has confirmed the view. Callers that come while one read is
     /// under way share the next.
     async fn refresh_since(&self, since: Instant) -> Result<Arc<View>, Error> {
-        let _turn = self.refreshing.lock().await;
+        let _turn = loop {
+            // Made before the look, so that no end of a refresh is missed in between.
+            let refreshed = self.refreshed.notified();
+            let current = self.current.load();
+            if current.at >= since {
+                return Ok(Arc::clone(&current.view));
+            }
+            match self.refreshing.try_lock() {
+                Ok(held) => break Turn { held: Some(held), refreshed: &self.refreshed },
+                Err(_) => refreshed.await,
+            }
+        };
         let current = self.current.load_full();
         if current.at >= since {
             return Ok(Arc::clone(&current.view));
@@ -392,6 +407,20 @@ impl Views {
             token: crate::entropy::bytes(),
         };
         Ok(self.store.open_epoch(seen, &store::migrate::new_epoch(), &act).await?)
+    }
+}
+
+/// The one refresh under way; however it ends, who waits is woken.
+struct Turn<'a> {
+    held: Option<tokio::sync::MutexGuard<'a, ()>>,
+    refreshed: &'a Notify,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        // Freed first, so that one of the woken can take it.
+        drop(self.held.take());
+        self.refreshed.notify_waiters();
     }
 }
 

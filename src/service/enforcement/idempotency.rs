@@ -3,6 +3,9 @@
 //! An entry lives for ten minutes from its first decision. While a first call is under way its repeats wait for it;
 //! if it fails, the next of them becomes the first. Every agent has a share of the map, and pushes out only its own
 //! oldest entries.
+//!
+//! Repeats that are under way at the same time count as one: a client that sends a check over a thousand connections
+//! at once gets one decision, while one that plays an old answer again and again is soon decided anew.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,6 +30,10 @@ pub const LIFETIME: Duration = Duration::from_secs(600);
 /// How often a decision is answered again before it is made and recorded anew.
 pub const MAX_REPEATS: u32 = 16;
 
+/// How long repeats may go on joining those under way. Without a bound, ever overlapping ones would never be decided
+/// anew.
+pub const BURST: Duration = Duration::from_secs(1);
+
 /// A decision as a repeat of its call is answered.
 #[derive(Clone, Debug)]
 pub struct Remembered {
@@ -42,7 +49,7 @@ pub struct Remembered {
     pub revision: Revision,
     /// When it was decided.
     pub decided_at: Timestamp,
-    /// How often it was answered again.
+    /// How often it was answered again; what is under way with a repeat is not counted for it.
     pub repeats: u32,
 }
 
@@ -55,7 +62,30 @@ enum Slot {
     Done {
         remembered: Box<Remembered>,
         since: Instant,
+        burst: Burst,
     },
+}
+
+/// Repeats of one key under way at the same time.
+#[derive(Debug, Default)]
+struct Burst {
+    open: u32,
+    began: Option<Instant>,
+    /// Whether the burst is in its entry's count already.
+    counted: bool,
+}
+
+impl Burst {
+    /// Takes one more in; answers what of the entry's count is this burst's own.
+    fn join(&mut self, now: Instant) -> u32 {
+        let joins = self.open > 0 && self.began.is_some_and(|began| now.since(began) < BURST);
+        if !joins {
+            self.began = Some(now);
+            self.counted = false;
+        }
+        self.open = self.open.saturating_add(1);
+        u32::from(self.counted)
+    }
 }
 
 /// What a call with a key is to do.
@@ -65,8 +95,18 @@ pub enum Claim {
     First(Turn),
     /// Wait until this channel closes, then ask again.
     Wait(watch::Receiver<()>),
-    /// There is a decision.
-    Known(Box<Remembered>),
+    /// There is a decision; the call is one more of its repeats.
+    Known(Box<Remembered>, Repeat),
+}
+
+/// A repeat under way, until dropped.
+#[derive(Debug)]
+pub struct Repeat {
+    map: Arc<Idempotency>,
+    key: Key,
+    /// Of which decision: the key may stand for another one by the end.
+    decision_id: DecisionId,
+    answered: bool,
 }
 
 /// The keys in use.
@@ -99,10 +139,15 @@ impl Idempotency {
     pub fn claim(self: &Arc<Self>, agent: &AgentId, key: &str, now: Instant) -> Claim {
         let mut state = self.lock();
         let key = (agent.clone(), key.to_owned());
-        match state.slots.get(&key) {
+        match state.slots.get_mut(&key) {
             Some(Slot::Pending(ended)) => return Claim::Wait(ended.clone()),
-            Some(Slot::Done { remembered, since }) if now.since(*since) < LIFETIME => {
-                return Claim::Known(remembered.clone());
+            Some(Slot::Done { remembered, since, burst }) if now.since(*since) < LIFETIME => {
+                let own = burst.join(now);
+                let mut known = remembered.clone();
+                known.repeats = known.repeats.saturating_sub(own);
+                let decision_id = known.decision_id.clone();
+                let repeat = Repeat { map: Arc::clone(self), key, decision_id, answered: false };
+                return Claim::Known(known, repeat);
             }
             Some(Slot::Done { .. }) | None => {}
         }
@@ -115,17 +160,9 @@ impl Idempotency {
         let key = (agent.clone(), key.to_owned());
         let before = match state.slots.get(&key)? {
             Slot::Pending(_) => return None,
-            Slot::Done { remembered, since } => (remembered.clone(), *since),
+            Slot::Done { remembered, since, .. } => (remembered.clone(), *since),
         };
         Some(self.pend(&mut state, key, Some(before)))
-    }
-
-    /// Notes that a known decision was answered once more.
-    pub fn repeated(&self, agent: &AgentId, key: &str) {
-        let mut state = self.lock();
-        if let Some(Slot::Done { remembered, .. }) = state.slots.get_mut(&(agent.clone(), key.to_owned())) {
-            remembered.repeats = remembered.repeats.saturating_add(1);
-        }
     }
 
     fn pend(
@@ -141,6 +178,28 @@ impl Idempotency {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Repeat {
+    /// The known decision is answered once more.
+    pub fn answered(mut self) {
+        self.answered = true;
+    }
+}
+
+impl Drop for Repeat {
+    fn drop(&mut self) {
+        let mut state = self.map.lock();
+        if let Some(Slot::Done { remembered, burst, .. }) = state.slots.get_mut(&self.key)
+            && remembered.decision_id == self.decision_id
+        {
+            burst.open = burst.open.saturating_sub(1);
+            if self.answered && !burst.counted {
+                burst.counted = true;
+                remembered.repeats = remembered.repeats.saturating_add(1);
+            }
+        }
     }
 }
 
@@ -161,7 +220,8 @@ impl Drop for Turn {
         if let Some(Slot::Pending(_)) = state.slots.get(&self.key) {
             match self.before.take() {
                 Some((remembered, since)) => {
-                    state.slots.insert(self.key.clone(), Slot::Done { remembered, since });
+                    let burst = Burst::default();
+                    state.slots.insert(self.key.clone(), Slot::Done { remembered, since, burst });
                 }
                 None => drop(state.slots.remove(&self.key)),
             }
@@ -174,7 +234,7 @@ impl State {
     fn keep(&mut self, key: &Key, remembered: Box<Remembered>, since: Option<Instant>, now: Instant) {
         let replaced = since.is_some();
         let since = since.unwrap_or(now);
-        self.slots.insert(key.clone(), Slot::Done { remembered, since });
+        self.slots.insert(key.clone(), Slot::Done { remembered, since, burst: Burst::default() });
         if replaced {
             return;
         }
@@ -250,7 +310,7 @@ mod tests {
         let Claim::First(turn) = map.claim(&agent(), "k", at(0)) else { panic!() };
         assert!(matches!(map.claim(&agent(), "k", at(0)), Claim::Wait(_)));
         turn.finish(remembered(), at(0));
-        assert!(matches!(map.claim(&agent(), "k", at(599)), Claim::Known(_)));
+        assert!(matches!(map.claim(&agent(), "k", at(599)), Claim::Known(..)));
         assert!(matches!(map.claim(&agent(), "k", at(600)), Claim::First(_)));
     }
 
@@ -267,7 +327,44 @@ mod tests {
         let Claim::First(turn) = map.claim(&agent(), "k", at(0)) else { panic!() };
         turn.finish(remembered(), at(0));
         drop(map.retake(&agent(), "k"));
-        assert!(matches!(map.claim(&agent(), "k", at(1)), Claim::Known(_)));
+        assert!(matches!(map.claim(&agent(), "k", at(1)), Claim::Known(..)));
+    }
+
+    fn known(map: &Arc<Idempotency>, now: Instant) -> (u32, Repeat) {
+        let Claim::Known(known, repeat) = map.claim(&agent(), "k", now) else { panic!() };
+        (known.repeats, repeat)
+    }
+
+    #[test]
+    fn repeats_count_one_by_one() {
+        let map = Arc::new(Idempotency::default());
+        let Claim::First(turn) = map.claim(&agent(), "k", at(0)) else { panic!() };
+        turn.finish(remembered(), at(0));
+        for before in 0..20 {
+            let (repeats, repeat) = known(&map, at(0));
+            assert_eq!(repeats, before);
+            repeat.answered();
+            // One that was not answered, because it failed or was refused, does not count.
+            drop(known(&map, at(0)));
+        }
+    }
+
+    #[test]
+    fn repeats_under_way_at_the_same_time_count_as_one_for_a_second() {
+        let map = Arc::new(Idempotency::default());
+        let Claim::First(turn) = map.claim(&agent(), "k", at(0)) else { panic!() };
+        turn.finish(remembered(), at(0));
+        let (_, held) = known(&map, at(0));
+        for _ in 0..1_000 {
+            let (repeats, repeat) = known(&map, at(0));
+            assert_eq!(repeats, 0);
+            repeat.answered();
+        }
+        let (repeats, late) = known(&map, at(1));
+        assert_eq!(repeats, 1);
+        late.answered();
+        held.answered();
+        assert_eq!(known(&map, at(1)).0, 2);
     }
 
     #[test]
@@ -280,8 +377,8 @@ mod tests {
                 turn.finish(remembered(), at(0));
             }
         }
-        assert!(matches!(map.claim(&other, "0", at(0)), Claim::Known(_)));
+        assert!(matches!(map.claim(&other, "0", at(0)), Claim::Known(..)));
         assert!(matches!(map.claim(&agent(), "0", at(0)), Claim::First(_)));
-        assert!(matches!(map.claim(&agent(), "1", at(0)), Claim::Known(_)));
+        assert!(matches!(map.claim(&agent(), "1", at(0)), Claim::Known(..)));
     }
 }

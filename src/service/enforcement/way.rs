@@ -20,7 +20,7 @@ use crate::store::Store;
 use crate::view::{View, Views};
 
 use super::entry::{self, Circumstances};
-use super::idempotency::{Claim, Idempotency, LIFETIME, MAX_REPEATS, Remembered, Turn};
+use super::idempotency::{Claim, Idempotency, LIFETIME, MAX_REPEATS, Remembered, Repeat, Turn};
 
 /// Decides and records. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -73,6 +73,8 @@ struct Course {
     turn: Option<Turn>,
     /// The key's earlier decision, to be answered unless deciding now is stricter.
     known: Option<Box<Remembered>>,
+    /// Held while this call is a repeat of it.
+    repeat: Option<Repeat>,
     /// What will be answered.
     answer: Option<Answered>,
     /// Whether the answer needs a record of its own.
@@ -149,11 +151,10 @@ impl Way {
             .map(|course| {
                 let mut course = course?;
                 let answer = course.answer.ok_or_else(|| Error::internal("a check was not decided"))?;
-                let key = course.check.idempotency_key.as_deref();
                 if let Some(turn) = course.turn.take() {
                     turn.finish(remember(&answer, self.keeper.digest(&course.check.request)), now);
-                } else if let Some(key) = key.filter(|_| answer.is_repeat) {
-                    self.idempotency.repeated(&agent.entry().subject.id, key);
+                } else if let Some(repeat) = course.repeat.take().filter(|_| answer.is_repeat) {
+                    repeat.answered();
                 }
                 Ok(answer)
             })
@@ -186,7 +187,14 @@ impl Way {
         let mut courses: Vec<_> = checks
             .into_iter()
             .map(|check| {
-                check.map(|check| Course { check, turn: None, known: None, answer: None, recorded: false })
+                check.map(|check| Course {
+                    check,
+                    turn: None,
+                    known: None,
+                    repeat: None,
+                    answer: None,
+                    recorded: false,
+                })
             })
             .collect();
         let mut keyed: Vec<(String, usize)> = courses
@@ -239,7 +247,7 @@ impl Way {
         let id = &agent.entry().subject.id;
         let digest = self.keeper.digest(&course.check.request);
         loop {
-            let known = match self.idempotency.claim(id, key, self.clock.instant()) {
+            let (known, repeat) = match self.idempotency.claim(id, key, self.clock.instant()) {
                 Claim::First(turn) => {
                     let Some(earlier) = self.look_up(agent, key, call).await? else {
                         course.turn = Some(turn);
@@ -253,7 +261,7 @@ impl Way {
                     while ended.changed().await.is_ok() {}
                     continue;
                 }
-                Claim::Known(known) => known,
+                Claim::Known(known, repeat) => (known, repeat),
             };
             if known.digest != digest {
                 return Err(Error::IdempotencyKeyReused);
@@ -268,6 +276,7 @@ impl Way {
                 }
             } else {
                 course.known = Some(known);
+                course.repeat = Some(repeat);
             }
             return Ok(());
         }

@@ -1,5 +1,6 @@
-//! How far a key reaches: how often it is answered, at which revision, after a caller gave up.
+//! How far a key reaches: how often it is answered, at which revision, at the same time, after a caller gave up.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use agentguard::pb::v1;
@@ -42,6 +43,33 @@ async fn a_min_revision_newer_than_the_entry_decides_anew() {
         assert!(anew.allowed && !anew.idempotent_repeat);
         assert_eq!(anew.policy_revision, min_revision);
         assert_eq!(stage.records("/a").await.0, 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_concurrent_repeats_make_one_record() {
+    for stage in Stage::both().await {
+        let mut callers = Vec::new();
+        for _ in 0..8 {
+            callers.push(stage.guard.caller(&stage.agent.key).await);
+        }
+        let calls: Vec<_> = (0..1_000)
+            .map(|number| {
+                let mut caller = callers[number % callers.len()].clone();
+                tokio::spawn(async move { caller.enforce(read("/a", "k")).await })
+            })
+            .collect();
+        let mut ids = HashSet::new();
+        let mut firsts = 0;
+        for call in calls {
+            let decision =
+                call.await.unwrap().unwrap_or_else(|status| panic!("{status}\n{}", stage.guard.log()));
+            assert!(decision.allowed);
+            firsts += usize::from(!decision.idempotent_repeat);
+            ids.insert(decision.decision_id);
+        }
+        assert_eq!((ids.len(), firsts), (1, 1));
+        assert_eq!(stage.records("/a").await, (1, None));
     }
 }
 
