@@ -21,6 +21,7 @@ mod dev;
 mod fences;
 mod harness;
 mod idempotency;
+mod keys;
 mod ledger;
 mod limits;
 mod oracle;

@@ -1,0 +1,87 @@
+//! Calls as they are on the wire, so that a test may send any headers and compare every byte of the answer.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{HeaderMap, Request, Version};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
+
+/// One HTTP/2 connection.
+pub struct Wire {
+    sender: http2::SendRequest<Full<Bytes>>,
+    authority: String,
+}
+
+/// An answer, whole, or of an endless stream its beginning.
+#[derive(Debug)]
+pub struct Answer {
+    pub http: u16,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    pub trailers: HeaderMap,
+}
+
+impl Wire {
+    pub async fn connect(endpoint: &str) -> Self {
+        let authority = endpoint.trim_start_matches("http://").to_owned();
+        let io = TokioIo::new(TcpStream::connect(&authority).await.unwrap());
+        let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
+        tokio::spawn(connection);
+        Self { sender, authority }
+    }
+
+    /// A call; `kind` is its content type. Of an answer that has no end only the head is read.
+    pub async fn send(
+        &self,
+        (method, path): (&str, &str),
+        kind: &str,
+        headers: &[(&'static str, String)],
+        body: Bytes,
+        is_endless: bool,
+    ) -> Answer {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.authority))
+            .version(Version::HTTP_2)
+            .header("content-type", kind);
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let request = request.body(Full::new(body)).unwrap();
+        let answer = self.sender.clone().send_request(request).await.unwrap();
+        let (head, body) = answer.into_parts();
+        let refused = head.headers.contains_key("grpc-status");
+        let (body, trailers) = if is_endless && !refused {
+            (Bytes::new(), HeaderMap::new())
+        } else {
+            let body = body.collect().await.unwrap();
+            let trailers = body.trailers().cloned().unwrap_or_default();
+            (body.to_bytes(), trailers)
+        };
+        Answer { http: head.status.as_u16(), headers: head.headers, body, trailers }
+    }
+}
+
+impl Answer {
+    /// The gRPC code; `0` for an endless stream that has begun.
+    pub fn code(&self) -> i32 {
+        let code = self.trailers.get("grpc-status").or_else(|| self.headers.get("grpc-status"));
+        code.map_or(0, |code| code.to_str().unwrap().parse().unwrap())
+    }
+
+    /// The one message of a gRPC answer.
+    pub fn message<M: prost::Message + Default>(&self) -> M {
+        M::decode(self.body.get(5..).unwrap()).unwrap()
+    }
+}
+
+/// A message as gRPC frames it.
+pub fn frame(message: &impl prost::Message) -> Bytes {
+    let bytes = message.encode_to_vec();
+    let mut frame = BytesMut::new();
+    frame.put_u8(0);
+    frame.put_u32(u32::try_from(bytes.len()).unwrap());
+    frame.put_slice(&bytes);
+    frame.freeze()
+}
