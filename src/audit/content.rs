@@ -5,6 +5,7 @@
 //! deployment, so that a short value cannot be guessed from them.
 
 use hmac::{Hmac, KeyInit, Mac};
+use serde_json::Map;
 use sha2::Sha256;
 
 use crate::policy::{Object, Request, Value};
@@ -14,9 +15,6 @@ use super::record::{Content, Hash};
 /// Bytes of content a record keeps; a larger request keeps a digest of its largest parts.
 pub const MAX_CONTENT_BYTES: usize = 8 * 1024;
 
-/// What the rest of a content takes at most: action, resource and references with every byte escaped to six would be
-/// more, but control characters in them are rare enough to spend a second cut on.
-const MAX_FIXED_BYTES: usize = 4 * 1024;
 
 /// Knows what to keep.
 #[derive(Clone)]
@@ -91,23 +89,19 @@ impl Keeper {
     fn keep(&self, as_sent: &str, request: &Request, outcome: Option<Came<'_>>, salt: [u8; 16]) -> Kept {
         let digest = self.digest(request);
         let mut replayable = true;
-        let arguments = self.redacted(&request.arguments, &mut replayable);
-        let context = self.redacted(&request.context, &mut replayable);
-        let mut bytes = compose(as_sent, request, &arguments, &context, outcome.as_ref(), &digest);
-        if bytes.len() > MAX_CONTENT_BYTES {
-            // The larger part goes first; the other follows only if that was not enough.
-            replayable = false;
-            let (mut arguments, mut context) = (arguments, context);
-            let arguments_first = arguments.to_string().len() >= context.to_string().len();
-            let (first, second) =
-                if arguments_first { (&mut arguments, &mut context) } else { (&mut context, &mut arguments) };
-            *first = self.cut(first);
-            let rest = second.to_string().len();
-            if rest.saturating_add(MAX_FIXED_BYTES) > MAX_CONTENT_BYTES {
-                *second = self.cut(second);
-            }
-            bytes = compose(as_sent, request, &arguments, &context, outcome.as_ref(), &digest);
+        let mut parts = Map::new();
+        parts.insert("action".into(), as_sent.into());
+        parts.insert("arguments".into(), self.redacted(&request.arguments, &mut replayable));
+        parts.insert("context".into(), self.redacted(&request.context, &mut replayable));
+        parts.insert("on_behalf_of".into(), request.on_behalf_of.clone().into());
+        parts.insert("request_digest".into(), hex(&digest).into());
+        parts.insert("resource".into(), request.resource.clone().into());
+        parts.insert("session_id".into(), request.session_id.clone().into());
+        if let Some((error, metadata)) = outcome {
+            parts.insert("error".into(), error.into());
+            parts.insert("metadata".into(), metadata);
         }
+        let bytes = self.fit(parts, &mut replayable);
         Kept { content: Content { bytes, salt: salt.to_vec() }, replayable, digest }
     }
 
@@ -115,8 +109,29 @@ impl Keeper {
     pub fn outcome(&self, error: Option<&str>, metadata: &Object, salt: [u8; 16]) -> (Content, bool) {
         let mut replayable = true;
         let metadata = self.redacted(metadata, &mut replayable);
-        let bytes = serde_json::json!({ "error": error, "metadata": metadata }).to_string().into_bytes();
+        let parts = [("error".into(), error.into()), ("metadata".into(), metadata)].into_iter().collect();
+        let bytes = self.fit(parts, &mut replayable);
         (Content { bytes, salt: salt.to_vec() }, replayable)
+    }
+
+    /// The parts as content, of which the largest are replaced by their digests until it fits. That ends well: a
+    /// digest is shorter than any part that can be the largest of ten which do not fit.
+    fn fit(&self, mut parts: Map<String, serde_json::Value>, whole: &mut bool) -> Vec<u8> {
+        loop {
+            let content = serde_json::Value::Object(parts);
+            let text = content.to_string();
+            let serde_json::Value::Object(taken) = content else { return text.into_bytes() };
+            parts = taken;
+            // Measured as it is stored, escaped: a control character takes six bytes.
+            if text.len() <= MAX_CONTENT_BYTES {
+                return text.into_bytes();
+            }
+            let Some(largest) = parts.values_mut().max_by_key(|part| part.to_string().len()) else {
+                return text.into_bytes();
+            };
+            *largest = self.cut(largest);
+            *whole = false;
+        }
     }
 
     /// A short text's digest as it stands in place of what was cut: `hmac-sha256:…`.
@@ -124,7 +139,11 @@ impl Keeper {
         format!("hmac-sha256:{}", hex(&self.mac(value.to_string().as_bytes())))
     }
 
+    /// A text stays a text, so that who reads the record sees that there was one.
     fn cut(&self, value: &serde_json::Value) -> serde_json::Value {
+        if value.is_string() {
+            return self.stand_in(value).into();
+        }
         serde_json::json!({ "$bytes": value.to_string().len(), "$digest": self.stand_in(value) })
     }
 
@@ -162,30 +181,6 @@ impl Keeper {
             Err(_) => [0; 32],
         }
     }
-}
-
-fn compose(
-    as_sent: &str,
-    request: &Request,
-    arguments: &serde_json::Value,
-    context: &serde_json::Value,
-    outcome: Option<&Came<'_>>,
-    digest: &Hash,
-) -> Vec<u8> {
-    let mut content = serde_json::json!({
-        "action": as_sent,
-        "arguments": arguments,
-        "context": context,
-        "on_behalf_of": request.on_behalf_of,
-        "request_digest": hex(digest),
-        "resource": request.resource,
-        "session_id": request.session_id,
-    });
-    if let (Some((error, metadata)), Some(members)) = (outcome, content.as_object_mut()) {
-        members.insert("error".into(), (*error).into());
-        members.insert("metadata".into(), metadata.clone());
-    }
-    content.to_string().into_bytes()
 }
 
 /// What came of a reported act: the error's text and the metadata.
@@ -254,6 +249,45 @@ mod tests {
     fn nobody_passes_the_bound_by_looking_cut_already() {
         let request = request(serde_json::json!({"$digest": "x".repeat(10_000)}));
         assert!(keeper().request("read_file", &request, [0; 16]).content.bytes.len() <= MAX_CONTENT_BYTES);
+    }
+
+    #[test]
+    fn control_characters_do_not_pass_the_bound() {
+        let control = |bytes: usize| "\u{1}".repeat(bytes);
+        let request = Request {
+            resource: Some(control(2_048)),
+            session_id: Some(control(256)),
+            on_behalf_of: Some(control(256)),
+            ..request(serde_json::json!({"a": "x".repeat(10_000), "b": 1}))
+        };
+        let kept = keeper().request(&format!("read{}file", control(240)), &request, [0; 16]);
+        assert!(kept.content.bytes.len() <= MAX_CONTENT_BYTES, "{}", kept.content.bytes.len());
+        assert!(!kept.replayable);
+        let content: serde_json::Value = serde_json::from_slice(&kept.content.bytes).unwrap();
+        // What was cut shows that there was something.
+        assert!(content["resource"].as_str().unwrap().starts_with("hmac-sha256:"), "{content}");
+        assert!(content["context"]["$digest"].is_string(), "{content}");
+        assert_eq!(content["session_id"], control(256));
+
+        let metadata = Object::from([("m".into(), Value::String(control(600)))]);
+        let error = control(2_048);
+        let (content, whole) = keeper().outcome(Some(&error), &metadata, [0; 16]);
+        assert!(content.bytes.len() <= MAX_CONTENT_BYTES && !whole, "{}", content.bytes.len());
+        let kept = keeper().report("a", &request, Some(&error), &metadata, [0; 16]);
+        assert!(kept.content.bytes.len() <= MAX_CONTENT_BYTES && !kept.replayable);
+    }
+
+    #[test]
+    fn only_as_much_is_cut_as_must_be() {
+        let both = request(serde_json::json!({"blob": "x".repeat(5_000)}));
+        let request =
+            Request { arguments: Object::from([("n".into(), Value::String("y".repeat(4_000)))]), ..both };
+        let kept = keeper().request("read_file", &request, [0; 16]);
+        let content: serde_json::Value = serde_json::from_slice(&kept.content.bytes).unwrap();
+        assert!(
+            content["context"]["$digest"].is_string() && content["arguments"]["n"].is_string(),
+            "{content}"
+        );
     }
 
     #[test]
