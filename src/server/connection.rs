@@ -11,6 +11,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::body::Body;
@@ -44,7 +45,9 @@ pub(super) async fn serve<A: Answer>(
     let Ok(Ok((protocol, stream))) = detected else { return };
     let closing = draining.child_token();
     let activity = Arc::new(Activity::default());
-    let service = service_fn(|request: http::Request<hyper::body::Incoming>| {
+    let open = OpenStreams(Arc::new(Semaphore::new(limits::MAX_OPEN_STREAMS)));
+    let service = service_fn(|mut request: http::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(open.clone());
         let (stack, closing, busy) = (Arc::clone(&stack), closing.clone(), Activity::begin(&activity));
         async move {
             let response = stack.answer(request.map(Body::new), closing).await;
@@ -151,6 +154,21 @@ fn jittered(age: Duration) -> Duration {
 struct Activity {
     open: AtomicUsize,
     begun: AtomicU64,
+}
+
+/// Streams of a connection that need no key.
+#[derive(Clone, Debug)]
+pub(super) struct OpenStreams(Arc<Semaphore>);
+
+/// One of them, until dropped.
+#[derive(Debug)]
+pub(super) struct Seat(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
+
+impl OpenStreams {
+    /// A seat for one more, if there is one.
+    pub(super) fn take(&self) -> Option<Seat> {
+        Arc::clone(&self.0).try_acquire_owned().map(Seat).ok()
+    }
 }
 
 /// A call under way, until dropped.

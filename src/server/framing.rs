@@ -2,15 +2,14 @@
 //! it is the caller's error, and a message too large is refused by its length, before it is read.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use crate::service::Error;
+use crate::service::call::Call;
 
 /// Bytes before each message: one flag, four of length.
 const HEAD: usize = 5;
@@ -19,28 +18,41 @@ const HEAD: usize = 5;
 pub(super) struct Framed<B> {
     body: B,
     frames: Frames,
-    request_id: Arc<str>,
-    /// Once cancelled, a message cut short is not the caller's fault.
-    closing: CancellationToken,
+    /// A draining connection cuts messages short, which is not the caller's fault then.
+    call: Call,
+}
+
+/// What messages may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Bytes of a message.
+    pub(super) limit: usize,
+    /// Bytes up to which a message is not counted one by one.
+    pub(super) small: usize,
+    /// Whether more than one message may come.
+    pub(super) takes_stream: bool,
 }
 
 impl<B> Framed<B> {
-    /// `body`, of which each message may have `limit` bytes; one message, unless `takes_stream`.
-    pub(super) fn new(
-        body: B,
-        limit: usize,
-        takes_stream: bool,
-        request_id: Arc<str>,
-        closing: CancellationToken,
-    ) -> Self {
-        let frames = Frames { limit, takes_stream, seen: 0, place: Place::Head { have: 0, length: 0 } };
-        Self { body, frames, request_id, closing }
+    /// `body`, held to `bounds`.
+    pub(super) fn new(body: B, bounds: Bounds, call: &Call) -> Self {
+        let frames = Frames { bounds, seen: 0, place: Place::Head { have: 0, length: 0 } };
+        Self { body, frames, call: call.clone() }
+    }
+
+    /// Checks what passes; a large message needs room before it is read.
+    fn pass(&mut self, data: &[u8]) -> Result<(), Error> {
+        let large = self.frames.pass(data)?;
+        match &self.call.held {
+            Some(held) if large > 0 => held.charge_bytes(large),
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn end(&self) -> Result<(), Error> {
         self.frames
             .end()
-            .map_err(|error| if self.closing.is_cancelled() { Error::ShuttingDown } else { error })
+            .map_err(|error| if self.call.closing.is_cancelled() { Error::ShuttingDown } else { error })
     }
 }
 
@@ -53,18 +65,18 @@ impl<B: Body<Data = Bytes, Error = Status> + Unpin> Body for Framed<B> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let checked = match ready!(Pin::new(&mut self.body).poll_frame(context)) {
-            Some(Ok(frame)) => match frame.data_ref().map(|data| self.frames.pass(data)) {
+            Some(Ok(frame)) => match frame.data_ref().map(|data| self.pass(data)) {
                 None | Some(Ok(())) => return Poll::Ready(Some(Ok(frame))),
                 Some(Err(error)) => Err(error),
             },
-            Some(Err(status)) if self.frames.takes_stream => return Poll::Ready(Some(Err(status))),
+            Some(Err(status)) if self.frames.bounds.takes_stream => return Poll::Ready(Some(Err(status))),
             // The caller went away; tonic would call what it left behind a fault of ours.
             Some(Err(_)) => Err(Error::Malformed("its end did not arrive")),
             None => self.end(),
         };
         Poll::Ready(match checked {
             Ok(()) => None,
-            Err(error) => Some(Err(error.to_status(&self.request_id))),
+            Err(error) => Some(Err(error.to_status(&self.call.request_id))),
         })
     }
 
@@ -80,8 +92,7 @@ impl<B: Body<Data = Bytes, Error = Status> + Unpin> Body for Framed<B> {
 
 #[derive(Debug)]
 struct Frames {
-    limit: usize,
-    takes_stream: bool,
+    bounds: Bounds,
     seen: usize,
     place: Place,
 }
@@ -95,13 +106,14 @@ enum Place {
 }
 
 impl Frames {
-    /// Notes what passes.
-    fn pass(&mut self, mut data: &[u8]) -> Result<(), Error> {
+    /// Notes what passes; answers how many bytes of large messages begin in it.
+    fn pass(&mut self, mut data: &[u8]) -> Result<usize, Error> {
+        let mut large = 0usize;
         while let Some((&byte, rest)) = data.split_first() {
             match self.place {
                 Place::Head { have: 0, .. } => {
                     self.seen += 1;
-                    if self.seen > 1 && !self.takes_stream {
+                    if self.seen > 1 && !self.bounds.takes_stream {
                         return Err(Error::Malformed("there is more than one where one is expected"));
                     }
                     if byte != 0 {
@@ -114,11 +126,12 @@ impl Frames {
                     let length = (length << 8) | usize::from(byte);
                     self.place = if have + 1 < HEAD {
                         Place::Head { have: have + 1, length }
-                    } else if length > self.limit {
-                        return Err(Error::MessageTooLarge { limit: self.limit });
+                    } else if length > self.bounds.limit {
+                        return Err(Error::MessageTooLarge { limit: self.bounds.limit });
                     } else if length == 0 {
                         Place::Head { have: 0, length: 0 }
                     } else {
+                        large = large.saturating_add(if length > self.bounds.small { length } else { 0 });
                         Place::Message { missing: length }
                     };
                     data = rest;
@@ -134,13 +147,13 @@ impl Frames {
                 }
             }
         }
-        Ok(())
+        Ok(large)
     }
 
     /// Whether the messages may end here.
     fn end(&self) -> Result<(), Error> {
         match self.place {
-            Place::Head { have: 0, .. } if self.seen > 0 || self.takes_stream => Ok(()),
+            Place::Head { have: 0, .. } if self.seen > 0 || self.bounds.takes_stream => Ok(()),
             Place::Head { have: 0, .. } => Err(Error::Malformed("there is none")),
             Place::Head { .. } | Place::Message { .. } => Err(Error::Malformed("it is cut short")),
         }
@@ -149,10 +162,17 @@ impl Frames {
 
 #[cfg(test)]
 mod tests {
+    use tokio_util::sync::CancellationToken;
+
     use super::*;
+    use crate::service::call::InFlight;
+
+    const fn bounds(takes_stream: bool) -> Bounds {
+        Bounds { limit: 300, small: 100, takes_stream }
+    }
 
     fn frames(takes_stream: bool) -> Frames {
-        Frames { limit: 300, takes_stream, seen: 0, place: Place::Head { have: 0, length: 0 } }
+        Frames { bounds: bounds(takes_stream), seen: 0, place: Place::Head { have: 0, length: 0 } }
     }
 
     fn message(length: usize) -> Vec<u8> {
@@ -170,7 +190,7 @@ mod tests {
                 let mut frames = frames(takes_stream);
                 bytes
                     .chunks(size)
-                    .try_for_each(|chunk| frames.pass(chunk))
+                    .try_for_each(|chunk| frames.pass(chunk).map(drop))
                     .and_then(|()| frames.end())
                     .map_err(|error| error.to_string())
             })
@@ -194,6 +214,14 @@ mod tests {
     }
 
     #[test]
+    fn only_large_messages_are_counted_and_by_their_heads() {
+        let mut frames = frames(true);
+        assert_eq!(frames.pass(&message(100)).unwrap(), 0);
+        assert_eq!(frames.pass(&message(101)[..HEAD]).unwrap(), 101);
+        assert_eq!(frames.pass(&message(101)[HEAD..]).unwrap(), 0);
+    }
+
+    #[test]
     fn none_or_two_are_refused_where_one_is_expected() {
         assert!(outcome(false, &[]).unwrap_err().contains("none"));
         let two = [message(3), message(4)].concat();
@@ -213,7 +241,15 @@ mod tests {
     async fn refused(body: &'static [u8], closing: CancellationToken) -> tonic::Code {
         use http_body_util::BodyExt;
         let body = tonic::body::Body::new(http_body_util::Full::new(Bytes::from_static(body)));
-        let framed = Framed::new(body, 300, false, "req".into(), closing);
+        let call = Call {
+            request_id: "req".into(),
+            deadline: None,
+            is_retry: false,
+            in_flight: InFlight::new(1),
+            held: None,
+            closing,
+        };
+        let framed = Framed::new(body, bounds(false), &call);
         framed.collect().await.unwrap_err().code()
     }
 

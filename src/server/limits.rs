@@ -75,6 +75,12 @@ pub const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A tenth of a second of work for a full machine; a longer queue only makes late answers later.
 pub const MAX_IN_FLIGHT: usize = 4_096;
 
+/// Admins' messages being worked on. They have their own, so that no agents can keep an admin from revoking a key.
+pub const MAX_ADMIN_IN_FLIGHT: usize = 256;
+
+/// Streams of health and reflection on one connection: they need no key, and a client needs one of each.
+pub const MAX_OPEN_STREAMS: usize = 16;
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -67,9 +67,8 @@ const STREAMS: [&str; 3] = [
     "/agentguard.v1.AdminService/VerifyAudit",
 ];
 
-/// Methods of which a message is one check, and bounded as one.
-const CHECKS: [&str; 2] =
-    ["/agentguard.v1.EnforcementService/Enforce", "/agentguard.v1.EnforcementService/EnforceStream"];
+/// The one method of agents that takes more than a check.
+const BATCH: &str = "/agentguard.v1.EnforcementService/BatchEnforce";
 
 impl Route {
     /// The route of a request.
@@ -155,6 +154,15 @@ impl Route {
         }
     }
 
+    /// Whether a message on `path` is bounded as one check is: all that agents send but batches, since what a check
+    /// may not hold no report of it needs.
+    pub(super) fn is_small(self, path: &str) -> bool {
+        match self {
+            Self::Enforcement => path != BATCH,
+            Self::Admin | Self::Health | Self::Reflection | Self::ReflectionAlpha | Self::Http(_) => false,
+        }
+    }
+
     /// Whether it is a service whose code is not ours.
     pub(super) const fn is_foreign(self) -> bool {
         match self {
@@ -162,11 +170,6 @@ impl Route {
             Self::Enforcement | Self::Admin | Self::Http(_) => false,
         }
     }
-}
-
-/// Whether a message on `path` is one check.
-pub(super) fn takes_checks(path: &str) -> bool {
-    CHECKS.contains(&path)
 }
 
 /// Whether the caller speaks gRPC, so that refusals leave as gRPC statuses.
@@ -222,13 +225,10 @@ mod tests {
     }
 
     #[test]
-    fn messages_bounded_as_checks_are_those_that_hold_one() {
-        for (path, method) in methods() {
-            let one = matches!(
-                method.input_type(),
-                ".agentguard.v1.EnforceRequest" | ".agentguard.v1.EnforceStreamRequest"
-            );
-            assert_eq!(takes_checks(&path), one, "{path}");
+    fn agents_send_nothing_large_but_batches() {
+        for (path, method) in methods().into_iter().filter(|(path, _)| path.contains("Enforcement")) {
+            let is_batch = method.input_type() == ".agentguard.v1.BatchEnforceRequest";
+            assert_eq!(Route::Enforcement.is_small(&path), !is_batch, "{path}");
         }
     }
 

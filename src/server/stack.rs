@@ -15,9 +15,9 @@ use tower::Service;
 use tower::util::BoxCloneSyncService;
 use tracing::Instrument;
 
-use super::connection::Answer;
-use super::framing::Framed;
-use super::limits::Limits;
+use super::connection::{Answer, OpenStreams};
+use super::framing::{self, Framed};
+use super::limits::{Limits, MAX_ADMIN_IN_FLIGHT};
 use super::route::{self, NoRoute, Route, Wants};
 use super::standard::Standard;
 use super::stream::{Answers, Ends, Questions, blame_the_caller};
@@ -36,11 +36,12 @@ pub(super) struct Stack<E> {
     limits: Limits,
     clock: Clock,
     in_flight: InFlight,
+    admins_in_flight: InFlight,
     authenticator: Arc<Authenticator>,
     enforcement: Arc<E>,
-    /// For calls of which a message is one check.
+    /// For calls whose messages are no larger than a check.
     checks: EnforcementServiceServer<E>,
-    /// For the agents' other calls.
+    /// For batches of checks.
     agents: EnforcementServiceServer<E>,
     admin: Routed,
     standard: Standard,
@@ -76,6 +77,7 @@ impl<E: EnforcementService> Stack<E> {
         let server = || EnforcementServiceServer::from_arc(Arc::clone(&enforcement));
         Self {
             in_flight: InFlight::new(limits.max_in_flight),
+            admins_in_flight: InFlight::new(MAX_ADMIN_IN_FLIGHT),
             checks: server().max_decoding_message_size(limits.max_enforce_size),
             agents: server().max_decoding_message_size(limits.max_request_size),
             enforcement,
@@ -116,7 +118,8 @@ impl<E: EnforcementService> Stack<E> {
             request_id: Arc::clone(request_id),
             deadline: if streams { asked } else { Some(bound) }.map(|left| now.plus(left)),
             is_retry: envelope::is_retry(request.headers()),
-            in_flight: self.in_flight.clone(),
+            in_flight: if route == Route::Admin { &self.admins_in_flight } else { &self.in_flight }.clone(),
+            held: None,
             closing,
         };
         let rest = self.admit(route, streams, request, call);
@@ -132,21 +135,28 @@ impl<E: EnforcementService> Stack<E> {
         route: Route,
         streams: bool,
         mut request: Request<Body>,
-        call: Call,
+        mut call: Call,
     ) -> Result<Response<Body>, Error> {
         // Shed: before the work of looking at keys. A stream counts each of its messages, not itself.
-        let _permit = if streams || route.passes_shedding() { None } else { Some(self.in_flight.admit()?) };
+        let mut permit =
+            if streams || route.passes_shedding() { None } else { Some(call.in_flight.admit()?) };
 
         // Authenticate: before a byte of the message is read.
         if let Some(wants) = route.wants() {
             let principal = self.authenticator.authenticate(request.headers()).await;
             match (principal.map_err(|_| Error::Unauthenticated)?, wants) {
-                (Principal::Agent(agent), Wants::Agent) => drop(request.extensions_mut().insert(agent)),
+                (Principal::Agent(agent), Wants::Agent) => {
+                    let id = &agent.entry().subject.id;
+                    permit = permit.map(|permit| permit.charge(id)).transpose()?;
+                    request.extensions_mut().insert(agent);
+                }
                 (Principal::Admin(admin), Wants::Admin) => drop(request.extensions_mut().insert(admin)),
                 (Principal::Admin(_), Wants::Agent) => return Err(Error::PermissionDenied("an agent key")),
                 (Principal::Agent(_), Wants::Admin) => return Err(Error::PermissionDenied("an admin key")),
             }
         }
+
+        call.held = permit.map(Arc::new);
 
         // Throttle will stand here: rate limits belong to whoever was authenticated.
 
@@ -169,17 +179,24 @@ impl<E: EnforcementService> Stack<E> {
         call: Call,
     ) -> Response<Body> {
         let listens = route.listens(request.uri().path());
-        let is_check = route::takes_checks(request.uri().path());
+        let is_small = route.is_small(request.uri().path());
+        // Health and reflection are open to everybody, so that what one connection may hold is bounded here.
+        let seat = match request.extensions().get::<OpenStreams>() {
+            Some(open) if streams && route.is_foreign() => match open.take() {
+                Some(seat) => Some(seat),
+                None => return call.refuse(&Error::Overloaded).into_http(),
+            },
+            Some(_) | None => None,
+        };
         request.extensions_mut().insert(call.clone());
         if listens {
             request = request.map(|body| Body::new(Questions::new(body, call.closing.clone())));
         }
-        let limit = if is_check { self.limits.max_enforce_size } else { self.limits.max_request_size };
-        request = request.map(|body| {
-            Body::new(Framed::new(body, limit, listens, Arc::clone(&call.request_id), call.closing.clone()))
-        });
+        let limit = if is_small { self.limits.max_enforce_size } else { self.limits.max_request_size };
+        let bounds = framing::Bounds { limit, small: self.limits.max_enforce_size, takes_stream: listens };
+        request = request.map(|body| Body::new(Framed::new(body, bounds, &call)));
         let answered = match route {
-            Route::Enforcement if is_check => self.checks.clone().call(request).await,
+            Route::Enforcement if is_small => self.checks.clone().call(request).await,
             Route::Enforcement => self.agents.clone().call(request).await,
             Route::Admin => self.admin.clone().call(request).await,
             Route::Health => self.standard.health.clone().call(request).await,
@@ -205,6 +222,7 @@ impl<E: EnforcementService> Stack<E> {
             // A stream that listens ends when its questions do.
             closing: (!listens).then_some(call.closing),
             is_foreign: route.is_foreign(),
+            seat,
         };
         response.map(|body| Body::new(Answers::new(body, call.request_id, ends)))
     }

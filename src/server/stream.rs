@@ -13,6 +13,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::Status;
 use tonic::body::Body;
 
+use super::connection::Seat;
 use crate::service::{Error, call, status};
 
 /// The answering side of a stream: a panic, the caller's deadline and the end of the connection become statuses, and
@@ -27,6 +28,8 @@ pub(super) struct Answers {
     closing: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     /// For services that are not ours: see [`blame_the_caller`].
     is_foreign: bool,
+    /// Held to the end.
+    _seat: Option<Seat>,
     ended: bool,
 }
 
@@ -38,6 +41,8 @@ pub(super) struct Ends {
     pub(super) closing: Option<CancellationToken>,
     /// Whether the service's code is not ours.
     pub(super) is_foreign: bool,
+    /// The stream's place on its connection, where that is bounded.
+    pub(super) seat: Option<Seat>,
 }
 
 impl Answers {
@@ -49,6 +54,7 @@ impl Answers {
             deadline: ends.deadline.map(|left| Box::pin(tokio::time::sleep(left))),
             closing: ends.closing.map(|closing| Box::pin(closing.cancelled_owned())),
             is_foreign: ends.is_foreign,
+            _seat: ends.seat,
             ended: false,
         }
     }
@@ -180,7 +186,7 @@ mod tests {
     use crate::pb::v1::ErrorReason;
 
     fn ends() -> Ends {
-        Ends { deadline: None, closing: None, is_foreign: false }
+        Ends { deadline: None, closing: None, is_foreign: false, seat: None }
     }
 
     fn endless() -> Body {

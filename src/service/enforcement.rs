@@ -190,12 +190,14 @@ impl Enforcement {
     ) -> Result<v1::EnforceStreamResponse, Status> {
         let sequence = message.sequence;
         let decided = async {
-            let _permit = call.in_flight.admit()?;
+            let agent_id = &agent.entry().subject.id;
+            let held = Some(Arc::new(call.in_flight.admit()?.charge(agent_id)?));
+            let call = Call { held, ..call.clone() };
             let agent = agent
                 .recheck(&self.way.views.now(), self.way.clock.now())
                 .map_err(|_| Error::Unauthenticated)?;
             let check = convert::check(message.request.unwrap_or_default())?;
-            self.way.one(&agent, check, call).await
+            self.way.one(&agent, check, &call).await
         };
         let decided = tokio::time::timeout(self.bounds.message_timeout, decided).await;
         let result = match decided.unwrap_or(Err(Error::DeadlineExceeded)) {
@@ -225,6 +227,7 @@ impl Enforcement {
         filter.agent = Some(own.clone());
         faults.or(Some(()))?;
         let newest_first = !message.oldest_first;
+        let _turn = self.way.listings.acquire().await.map_err(Error::internal)?;
         let found = self
             .way
             .store

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// What is bounded, and the file and constant that bound it.
-const LIMITS: [(&str, &str, &str); 52] = [
+const LIMITS: [(&str, &str, &str); 59] = [
     ("Rules of a policy", "policy/compile.rs", "MAX_RULES"),
     (
         "Rules of a policy of which neither action nor resource starts with a literal",
@@ -60,6 +60,13 @@ const LIMITS: [(&str, &str, &str); 52] = [
     ("Concurrent calls of a connection", "server/limits.rs", "MAX_CONCURRENT_STREAMS"),
     ("Head of a request, bytes", "server/limits.rs", "MAX_HEADER_LIST"),
     ("Messages in flight", "server/limits.rs", "MAX_IN_FLIGHT"),
+    ("One agent's part of them, one in", "service/call.rs", "AGENT_SHARE"),
+    ("Bytes of large messages in memory", "service/call.rs", "MAX_LARGE_BYTES"),
+    ("Bytes of one agent's large messages in memory", "service/call.rs", "MAX_LARGE_BYTES_PER_AGENT"),
+    ("Admins' messages in flight", "server/limits.rs", "MAX_ADMIN_IN_FLIGHT"),
+    ("Open streams of health and reflection on a connection", "server/limits.rs", "MAX_OPEN_STREAMS"),
+    ("Look-ups of one decision in the database", "service/enforcement/way.rs", "MAX_LOOK_UPS"),
+    ("Agents' listings in the database", "service/enforcement/way.rs", "MAX_LISTINGS"),
     ("Streams reset before they are accepted", "server/limits.rs", "MAX_PENDING_RESETS"),
 ];
 

@@ -57,6 +57,9 @@ impl AdminService {
         let token = std::mem::take(&mut message.page_token);
         let listing = page::Listing::new("ListAgents", &message);
         let mut faults = Faults::default();
+        if message.team.contains('\0') {
+            faults.add("team", "contains the character U+0000");
+        }
         let filter = AgentFilter {
             environment: faults.parse_optional("environment", &message.environment),
             team: Some(message.team).filter(|team| !team.is_empty()),

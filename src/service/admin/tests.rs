@@ -81,6 +81,7 @@ impl Guard {
             deadline: None,
             is_retry: false,
             in_flight: InFlight::new(1),
+            held: None,
             closing: self.closing.clone(),
         });
         request

@@ -33,14 +33,18 @@ impl Way {
         outcome: &Outcome,
         call: &Call,
     ) -> Result<bool, Error> {
-        let records = self.store.decision_records(decision_id, CLOCK_SLACK).await?;
+        let records = {
+            let _turn = self.look_ups.acquire().await.map_err(Error::internal)?;
+            self.store.decision_records(decision_id, CLOCK_SLACK).await?
+        };
         let own = agent.entry().subject.id.as_str();
         let decision = records.iter().find(|record| {
             record.entry.kind == Kind::Decision && record.entry.agent_id.as_deref() == Some(own)
         });
         let Some(decision) = decision else {
             let age = self.clock.now().minus(SHIPPING_BOUND);
-            if records.is_empty() && self.mode == Mode::Async && decision_id.born() >= age {
+            // Another agent's is answered as one that is not there.
+            if self.mode == Mode::Async && decision_id.born() >= age {
                 return Err(Error::DecisionNotYetKnown(decision_id.to_string()));
             }
             return Err(Error::NotFound { what: "decision", id: decision_id.to_string() });

@@ -32,8 +32,10 @@ pub struct Way {
     pub(super) clock: Clock,
     pub(super) mode: Mode,
     idempotency: Arc<Idempotency>,
-    /// Marked retries that may look into the database at once; more wait.
-    look_ups: Arc<Semaphore>,
+    /// Look-ups of one decision that may be in the database at once; more wait.
+    pub(super) look_ups: Arc<Semaphore>,
+    /// Agents' listings that may be in the database at once; more wait.
+    pub(super) listings: Arc<Semaphore>,
     /// Calls that go on without their callers.
     detached: TaskTracker,
 }
@@ -63,8 +65,12 @@ const MAX_ROUNDS: u32 = 8;
 /// How long a decision waits to see the policy that its commit saw.
 const CATCH_UP: Duration = Duration::from_millis(500);
 
-/// Database look-ups of marked retries at once, so that they cannot take the pool from everybody else.
+/// Database look-ups of marked retries and outcomes at once, so that they cannot take the pool from everybody else.
 const MAX_LOOK_UPS: usize = 4;
+
+/// Agents' listings in the database at once, each of a thousand records at most: few, so that no agent takes the pool
+/// from the admins.
+const MAX_LISTINGS: usize = 2;
 
 /// One check on its way.
 struct Course {
@@ -100,6 +106,7 @@ impl Way {
             mode,
             idempotency: Arc::new(Idempotency::default()),
             look_ups: Arc::new(Semaphore::new(MAX_LOOK_UPS)),
+            listings: Arc::new(Semaphore::new(MAX_LISTINGS)),
             detached: TaskTracker::new(),
         }
     }
