@@ -15,7 +15,6 @@ use super::record::{Content, Hash};
 /// Bytes of content a record keeps; a larger request keeps a digest of its largest parts.
 pub const MAX_CONTENT_BYTES: usize = 8 * 1024;
 
-
 /// Knows what to keep.
 #[derive(Clone)]
 pub struct Keeper {

@@ -51,8 +51,11 @@ async fn every_door_opens_to_its_callers_and_to_nobody_else() {
     let mut refusal: [Option<(String, String)>; 2] = [None, None];
     for door in &doors {
         let mut row = Vec::new();
-        // All of them at once: each with its neighbours' answers under way.
-        let answers = join_all(credentials.iter().map(|credential| knock(&wire, door, credential))).await;
+        let mut answers = Vec::new();
+        // Several at once, and fewer than one connection may hold open without a key.
+        for some in credentials.chunks(5) {
+            answers.extend(join_all(some.iter().map(|credential| knock(&wire, door, credential))).await);
+        }
         for (credential, answer) in credentials.iter().zip(answers) {
             let got = if door.is_grpc { answer.code() } else { i32::from(answer.http) };
             let expected = expected(door, credential.makes);
