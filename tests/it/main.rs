@@ -12,6 +12,7 @@
 )]
 
 mod adr;
+mod attacks;
 mod cases;
 mod cli;
 mod coherence;
