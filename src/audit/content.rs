@@ -148,7 +148,7 @@ impl Keeper {
 
     fn redacted(&self, object: &Object, whole: &mut bool) -> serde_json::Value {
         let members = object.iter().map(|(key, value)| {
-            let value = if self.is_secret(key) {
+            let value = if self.is_secret(key, value) {
                 *whole = false;
                 serde_json::json!({ "$redacted": self.stand_in(&value.into()) })
             } else {
@@ -167,9 +167,12 @@ impl Keeper {
         }
     }
 
-    fn is_secret(&self, key: &str) -> bool {
-        // How many tokens a model may use is no secret.
-        let key = plain(key).replace("tokens", "");
+    fn is_secret(&self, key: &str, value: &Value) -> bool {
+        let mut key = plain(key);
+        // How many tokens a model may use is no secret; tokens are.
+        if matches!(value, Value::Number(_)) {
+            key = key.replace("tokens", "");
+        }
         self.redact.iter().any(|part| key.contains(part.as_str()))
     }
 
@@ -225,7 +228,8 @@ mod tests {
     #[test]
     fn secrets_never_reach_the_record() {
         let request = request(
-            serde_json::json!({"a": [{"db-Password": "hunter2"}], "X-Api-Key": "k", "ok": 1, "max_tokens": 5, "session_token": "t"}),
+            serde_json::json!({"a": [{"db-Password": "hunter2"}], "X-Api-Key": "k", "ok": 1, "max_tokens": 5, "session_token": "t",
+                "refresh_tokens": ["t"]}),
         );
         let kept = keeper().request("read_file", &request, [0; 16]);
         let text = String::from_utf8(kept.content.bytes).unwrap();

@@ -72,6 +72,9 @@ const MAX_LOOK_UPS: usize = 4;
 /// from the admins.
 const MAX_LISTINGS: usize = 2;
 
+/// Decisions of a batch that are made without letting other calls run.
+const YIELD_EVERY: usize = 8;
+
 /// One check on its way.
 struct Course {
     check: Check,
@@ -318,7 +321,11 @@ impl Way {
         for round in 0..MAX_ROUNDS {
             let now = self.clock.now();
             let mut entries = Vec::new();
-            for course in courses.iter_mut().flatten() {
+            for (at, course) in courses.iter_mut().flatten().enumerate() {
+                // A decision may take milliseconds; a batch of them must not keep the other calls of its thread.
+                if at > 0 && at.is_multiple_of(YIELD_EVERY) {
+                    tokio::task::yield_now().await;
+                }
                 self.decide_one(&agent, &view, course, now, call, &mut entries);
             }
             if entries.is_empty() {
