@@ -17,6 +17,7 @@ use crate::store::{Location, Options};
 use crate::view;
 
 mod agents;
+mod decisions;
 mod policies;
 mod records;
 

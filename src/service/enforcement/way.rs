@@ -312,7 +312,9 @@ impl Way {
         call: &Call,
     ) -> Result<(), Error> {
         let mut view = view;
-        let mut agent = agent.clone();
+        // The key was verified against a view of its own, and this one may be newer: with the agent as it was then and
+        // the policies as they are now, the commit would find nothing to object to.
+        let mut agent = agent.recheck(&view, self.clock.now()).map_err(|_| Error::Unauthenticated)?;
         // An answer without a record has no commit to check its revision; a shared read does it instead.
         if self.mode == Mode::Durable && courses.iter().flatten().any(|course| course.known.is_some()) {
             view = self.views.refresh_within(CATCH_UP).await.map_err(|error| from_view(error, None))?;
