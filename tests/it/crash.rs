@@ -72,10 +72,11 @@ impl Stage {
 
     /// Sends the unanswered checks that have a key once more, marked as tried before.
     async fn retry(&self, load: &mut Load) {
-        let mut caller = self.guard.caller(&self.agent.key).await;
+        let caller = self.guard.caller(&self.agent.key).await;
         for asked in std::mem::take(&mut load.unanswered) {
             let Some(check) = asked.keyed() else { continue };
-            let decision = caller.retry(check).await.unwrap();
+            let again = async || caller.clone().retry(check.clone()).await.ok();
+            let decision = eventually("a retry is answered", again).await;
             load.acknowledged.push(Asked {
                 decision_id: decision.decision_id,
                 allowed: decision.allowed,
