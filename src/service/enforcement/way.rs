@@ -7,9 +7,10 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
+use crate::audit::record::Hash;
 use crate::audit::{Keeper, Mode, Receipt, Writer};
 use crate::auth::Agent;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, Instant, Timestamp};
 use crate::entropy;
 use crate::ids::{DecisionId, Revision};
 use crate::policy::{self, Action, Decision};
@@ -65,6 +66,9 @@ const MAX_ROUNDS: u32 = 8;
 /// How long a decision waits to see the policy that its commit saw.
 const CATCH_UP: Duration = Duration::from_millis(500);
 
+/// How long a repeat waits to be confirmed; more than a slow read takes, since many repeats share one.
+const CONFIRM: Duration = Duration::from_secs(2);
+
 /// Database look-ups of marked retries and outcomes at once, so that they cannot take the pool from everybody else.
 const MAX_LOOK_UPS: usize = 4;
 
@@ -88,6 +92,14 @@ struct Course {
     answer: Option<Answered>,
     /// Whether the answer needs a record of its own.
     recorded: bool,
+    /// The earlier check of the same batch whose answer is this one's, too.
+    same_as: Option<usize>,
+}
+
+impl Course {
+    const fn new(check: Check) -> Self {
+        Self { check, turn: None, known: None, repeat: None, answer: None, recorded: false, same_as: None }
+    }
 }
 
 impl Way {
@@ -153,31 +165,22 @@ impl Way {
         call: &Call,
     ) -> Result<Vec<Result<Answered, Error>>, Error> {
         let view = self.views.at_least(min).await.map_err(|error| from_view(error, min))?;
-        let (mut courses, same) = self.claim(agent, checks, min, call).await;
+        let mut courses = self.claim(agent, checks, min, call).await;
         self.decide(agent, view, &mut courses, call).await?;
         let now = self.clock.instant();
-        let mut answers: Vec<_> = courses
-            .into_iter()
-            .map(|course| {
-                let mut course = course?;
-                let answer = course.answer.ok_or_else(|| Error::internal("a check was not decided"))?;
-                if let Some(turn) = course.turn.take() {
-                    turn.finish(remember(&answer, self.keeper.digest(&course.check.request)), now);
-                } else if let Some(repeat) = course.repeat.take().filter(|_| answer.is_repeat) {
-                    repeat.answered();
-                }
-                Ok(answer)
-            })
-            .collect();
-        for (index, first) in same {
-            let repeat = match answers.get(first) {
+        let same: Vec<_> =
+            courses.iter().map(|course| course.as_ref().ok().and_then(|it| it.same_as)).collect();
+        let mut answers: Vec<_> =
+            courses.into_iter().map(|course| course.and_then(|course| self.finish(course, now))).collect();
+        for (index, first) in same.into_iter().enumerate().filter_map(|(index, first)| Some((index, first?)))
+        {
+            let answer = match answers.get(first) {
                 Some(Ok(answer)) => Ok(Answered { is_repeat: true, ..answer.clone() }),
+                Some(Err(Error::IdempotencyKeyReused)) => Err(Error::IdempotencyKeyReused),
                 Some(Err(_)) | None => Err(Error::AuditUnavailable),
             };
-            if let Some(place) = answers.get_mut(index)
-                && matches!(place, Err(Error::Cancelled))
-            {
-                *place = repeat;
+            if let Some(place) = answers.get_mut(index) {
+                *place = answer;
             }
         }
         // The view may have grown stale while the commit was under way, for instance because this machine slept.
@@ -185,65 +188,54 @@ impl Way {
         Ok(answers)
     }
 
-    /// Takes the keys of the checks, in one order for every call so that no two wait for each other. Answers the
-    /// courses, and which checks are repeats of another one of the same batch.
+    /// The answer of a course; its key stands for it from now on.
+    fn finish(&self, mut course: Course, now: Instant) -> Result<Answered, Error> {
+        let answer = course.answer.take().ok_or_else(|| Error::internal("a check was not decided"))?;
+        if let Some(turn) = course.turn.take() {
+            turn.finish(remember(&answer, self.keeper.digest(&course.check.request)), now);
+        } else if let Some(repeat) = course.repeat.take().filter(|_| answer.is_repeat) {
+            repeat.answered();
+        }
+        Ok(answer)
+    }
+
+    /// Takes the keys of the checks, in one order for every call so that no two wait for each other.
     async fn claim(
         &self,
         agent: &Agent,
         checks: Vec<Result<Check, Error>>,
         min: Option<&Revision>,
         call: &Call,
-    ) -> (Vec<Result<Course, Error>>, Vec<(usize, usize)>) {
-        let mut courses: Vec<_> = checks
-            .into_iter()
-            .map(|check| {
-                check.map(|check| Course {
-                    check,
-                    turn: None,
-                    known: None,
-                    repeat: None,
-                    answer: None,
-                    recorded: false,
-                })
-            })
-            .collect();
+    ) -> Vec<Result<Course, Error>> {
+        let mut courses: Vec<_> = checks.into_iter().map(|check| check.map(Course::new)).collect();
         let mut keyed: Vec<(String, usize)> = courses
             .iter()
             .enumerate()
             .filter_map(|(index, course)| Some((course.as_ref().ok()?.check.idempotency_key.clone()?, index)))
             .collect();
         keyed.sort();
-        let mut same = Vec::new();
-        let mut previous: Option<(String, usize)> = None;
+        let mut previous: Option<(String, usize, Hash)> = None;
         for (key, index) in keyed {
-            if let Some((_, first)) = previous.as_ref().filter(|(before, _)| *before == key) {
-                let digest = |at: usize| {
-                    courses
-                        .get(at)
-                        .and_then(|c| c.as_ref().ok())
-                        .map(|c| self.keeper.digest(&c.check.request))
-                };
-                let error = if digest(*first) == digest(index) {
-                    same.push((index, *first));
-                    // Stands for the first one's answer, which is not known yet.
-                    Error::Cancelled
-                } else {
-                    Error::IdempotencyKeyReused
-                };
-                if let Some(place) = courses.get_mut(index) {
-                    *place = Err(error);
+            let Some(place) = courses.get_mut(index) else { continue };
+            let Ok(course) = place else { continue };
+            let digest = self.keeper.digest(&course.check.request);
+            let claimed = match &previous {
+                // The second of one key in a batch is a repeat of the first, which nobody may wait for here.
+                Some((before, first, its)) if *before == key => {
+                    course.same_as = Some(*first);
+                    if *its == digest { Ok(()) } else { Err(Error::IdempotencyKeyReused) }
                 }
-                continue;
-            }
-            if let Some(place) = courses.get_mut(index)
-                && let Ok(course) = place
-                && let Err(error) = self.claim_one(agent, course, &key, min, call).await
-            {
+                Some(_) | None => {
+                    let claimed = self.claim_one(agent, course, &key, min, call).await;
+                    previous = Some((key, index, digest));
+                    claimed
+                }
+            };
+            if let Err(error) = claimed {
                 *place = Err(error);
             }
-            previous = Some((key, index));
         }
-        (courses, same)
+        courses
     }
 
     async fn claim_one(
@@ -317,13 +309,17 @@ impl Way {
         let mut agent = agent.recheck(&view, self.clock.now()).map_err(|_| Error::Unauthenticated)?;
         // An answer without a record has no commit to check its revision; a shared read does it instead.
         if self.mode == Mode::Durable && courses.iter().flatten().any(|course| course.known.is_some()) {
-            view = self.views.refresh_within(CATCH_UP).await.map_err(|error| from_view(error, None))?;
+            if self.writer.is_broken() {
+                return Err(Error::DatabaseUnavailable);
+            }
+            view = self.views.refresh_within(CONFIRM).await.map_err(|error| from_view(error, None))?;
             agent = agent.recheck(&view, self.clock.now()).map_err(|_| Error::Unauthenticated)?;
         }
         for round in 0..MAX_ROUNDS {
             let now = self.clock.now();
             let mut entries = Vec::new();
-            for (at, course) in courses.iter_mut().flatten().enumerate() {
+            let own = courses.iter_mut().flatten().filter(|course| course.same_as.is_none());
+            for (at, course) in own.enumerate() {
                 // A decision may take milliseconds; a batch of them must not keep the other calls of its thread.
                 if at > 0 && at.is_multiple_of(YIELD_EVERY) {
                     tokio::task::yield_now().await;
@@ -434,7 +430,7 @@ fn again(known: &Remembered) -> Answered {
     }
 }
 
-fn remember(answer: &Answered, digest: crate::audit::record::Hash) -> Remembered {
+fn remember(answer: &Answered, digest: Hash) -> Remembered {
     Remembered {
         digest,
         decision_id: answer.decision_id.clone(),
