@@ -24,6 +24,9 @@ impl Row {
 pub fn print(rows: &[Row], rounds: usize, span: Duration) {
     println!("Enforce over gRPC, medians of {rounds} interleaved rounds of {} s;", span.as_secs());
     println!("server, database and load generator share the machine.");
+    println!(
+        "refused: `UNAVAILABLE` in a round, because in async mode the database could not follow and the queue was full."
+    );
     println!();
     println!(
         "{:8} {:10} {:>9} {:>9} {:>9} {:>9} {:>12} {:>14} {:>8}",
