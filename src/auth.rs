@@ -1,8 +1,8 @@
 //! Who is calling. An [`Agent`] or an [`Admin`] can only be had from [`Authenticator::authenticate`], so a function
 //! that takes one cannot be reached without a verified key.
 //!
-//! **Invariant:** every refusal is one and the same answer, whatever was wrong with the key, and takes the same work
-//! for an unknown key as for a wrong one.
+//! **Invariant:** every refusal is one and the same answer, whatever was wrong with the key; once the
+//! view is at hand an unknown key costs the same work as a wrong one.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
