@@ -46,8 +46,7 @@ pub struct Cli {
 enum Command {
     Serve(Box<serve::Args>),
     Dev(dev::Args),
-    #[command(subcommand)]
-    Migrate(migrate::Command),
+    Migrate(migrate::Args),
     Enforce(enforce::Args),
     Action(action::Args),
     #[command(subcommand)]
@@ -109,7 +108,7 @@ fn run(command: Command, program: &str, session: &mut Session<'_>) -> Result<Exi
     match command {
         Command::Serve(args) => serve::run(&args, session),
         Command::Dev(args) => dev::run(&args, program, session),
-        Command::Migrate(command) => migrate::run(&command, session),
+        Command::Migrate(args) => migrate::run(&args, session),
         Command::Enforce(args) => enforce::run(args, session),
         Command::Action(args) => action::run(&args, session),
         Command::Agent(command) => agent::run(command, session),

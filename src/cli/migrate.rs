@@ -10,8 +10,17 @@ use crate::store::migrate::{BINARY, MIGRATIONS, Migration, Status};
 use crate::store::{Error, Location, Options, Store};
 
 /// Bring the database to the schema this program needs
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    up: Up,
+}
+
 #[derive(Debug, clap::Subcommand)]
-pub enum Command {
+enum Command {
     Up(Up),
     #[command(name = "status")]
     Show(Show),
@@ -23,12 +32,13 @@ pub enum Command {
 Examples:
   agentguard migrate up
   agentguard migrate up --dry-run > pending.sql
+  agentguard migrate --dry-run    (`up` may be left out)
   DATABASE_MIGRATE_URL=postgresql://owner@db/agentguard agentguard migrate up
 
 Uses DATABASE_MIGRATE_URL, else DATABASE_DIRECT_URL, else DATABASE_URL (docs/configuration.md). Servers of the version \
-before go on serving meanwhile. Running it again changes nothing. With --json: {\"version\", \"applied\": [{\"version\", \
+before go on serving meanwhile. On PostgreSQL it also makes the months of audit_logs ahead. Running it again changes nothing. With --json: {\"version\", \"applied\": [{\"version\", \
 \"name\"}]}; with --dry-run also {\"sql\"} in each, and nothing is applied.")]
-pub struct Up {
+struct Up {
     /// Only print the SQL that would be run
     #[arg(long)]
     dry_run: bool,
@@ -49,20 +59,21 @@ Examples:
 Exit code 0: this program can serve the database, 1: it cannot. With --json: {\"database\", \"version\", \"min_binary\", \
 \"binary\", \"fits\", \"pending\": [{\"version\", \"name\"}]}."
 )]
-pub struct Show {
+struct Show {
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-pub fn run(command: &Command, session: &mut Session<'_>) -> Result<Exit, Failure> {
+pub fn run(args: &Args, session: &mut Session<'_>) -> Result<Exit, Failure> {
     let config =
         Config::load(&Program::Migrate, session.env, &Flags::new()).map_err(Failure::Configuration)?;
-    match command {
-        Command::Up(args) if args.dry_run => dry_run(args, &config, session),
-        Command::Up(args) => up(args, &config, session),
-        Command::Show(args) => status(args, &config, session),
-    }
+    let up_args = match &args.command {
+        None => &args.up,
+        Some(Command::Up(args)) => args,
+        Some(Command::Show(args)) => return status(args, &config, session),
+    };
+    if up_args.dry_run { dry_run(up_args, &config, session) } else { up(up_args, &config, session) }
 }
 
 fn up(args: &Up, config: &Config, session: &mut Session<'_>) -> Result<Exit, Failure> {
@@ -80,16 +91,21 @@ fn up(args: &Up, config: &Config, session: &mut Session<'_>) -> Result<Exit, Fai
     Ok(Exit::Done)
 }
 
-/// Runs every pending migration; answers those that were run.
+/// Runs every pending migration and makes the audit's months ahead; answers the migrations that were run.
 pub async fn up_to_date(
     config: &Config,
     now: Timestamp,
 ) -> Result<(Vec<&'static Migration>, Status), Failure> {
     let store = open(config).await?;
-    let applied = store.migrate(now).await.map_err(|error| failed(&error));
-    let status = store.schema().await.map_err(|error| failed(&error));
+    let done = async {
+        let applied = store.migrate(now).await?;
+        // The months of the audit are the owner's to make; run on a schedule, this keeps them ahead.
+        store.make_months(now).await?;
+        Ok((applied, store.schema().await?))
+    };
+    let done = done.await.map_err(|error| failed(&error));
     store.close().await;
-    Ok((applied?, status?))
+    done
 }
 
 fn dry_run(args: &Up, config: &Config, session: &mut Session<'_>) -> Result<Exit, Failure> {
