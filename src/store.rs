@@ -248,19 +248,6 @@ impl Store {
         }
     }
 
-    /// Connections in use at this moment, all pools.
-    pub fn connections_in_use(&self) -> u32 {
-        let used = |size: u32, idle: usize| size.saturating_sub(u32::try_from(idle).unwrap_or(u32::MAX));
-        match self {
-            // The audit writer and the poll hold one each, always.
-            Self::Postgres(store) => used(store.main.size(), store.main.num_idle()).saturating_add(2),
-            Self::Sqlite(store) => [&store.main, &store.audit, &store.poll]
-                .iter()
-                .map(|pool| used(pool.size(), pool.num_idle()))
-                .sum(),
-        }
-    }
-
     /// A word for log lines and answers: `postgresql` or `sqlite`.
     pub const fn kind(&self) -> &'static str {
         match self {

@@ -17,7 +17,7 @@ use crate::ids::ChainId;
 use crate::store::records::{Broken, ChainHead};
 use crate::store::{self, Store};
 
-use super::content::hex;
+use super::content::{hex, unhex};
 use super::record::{FORM_VERSION, Hash, Kind, Record};
 
 mod finding;
@@ -413,11 +413,6 @@ fn text<'a>(detail: &'a serde_json::Value, name: &str) -> Option<&'a str> {
 
 /// A place in a chain as opening records name it.
 fn place(value: &serde_json::Value) -> Option<(String, i64, Hash)> {
-    let hex = text(value, "hash")?;
-    let hash: Hash = (0..32)
-        .map(|at| u8::from_str_radix(hex.get(at * 2..at * 2 + 2)?, 16).ok())
-        .collect::<Option<Vec<u8>>>()?
-        .try_into()
-        .ok()?;
+    let hash = Hash::try_from(unhex(text(value, "hash")?)?).ok()?;
     Some((text(value, "chain_id")?.to_owned(), value.get("seq")?.as_i64()?, hash))
 }

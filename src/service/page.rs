@@ -7,6 +7,7 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 
 use super::Error;
+use crate::audit::content::{hex, unhex};
 
 /// Entries of a page if the caller does not say.
 pub const DEFAULT_SIZE: usize = 100;
@@ -60,8 +61,8 @@ impl Listing {
 
     /// The token of the page that begins after `position`.
     pub fn token(&self, position: &str) -> String {
-        let bytes = [FORM].into_iter().chain(self.digest).chain(position.bytes());
-        bytes.flat_map(|byte| [hex_digit(byte >> 4), hex_digit(byte & 0xf)]).collect()
+        let bytes: Vec<u8> = [FORM].into_iter().chain(self.digest).chain(position.bytes()).collect();
+        hex(&bytes)
     }
 
     /// The position after which the page begins; `None` for the first page.
@@ -71,6 +72,9 @@ impl Listing {
     pub fn position(&self, token: &str) -> Result<Option<String>, Error> {
         if token.is_empty() {
             return Ok(None);
+        }
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(Error::PageTokenInvalid);
         }
         let bytes = unhex(token).ok_or(Error::PageTokenInvalid)?;
         let position = bytes
@@ -114,23 +118,6 @@ impl Listing {
         }
         (page, String::new())
     }
-}
-
-fn hex_digit(value: u8) -> char {
-    char::from_digit(u32::from(value), 16).unwrap_or('0')
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    if text.len() > MAX_TOKEN_BYTES || !text.len().is_multiple_of(2) {
-        return None;
-    }
-    let digit = |byte: &u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    };
-    let pairs = text.as_bytes().chunks_exact(2);
-    pairs.map(|pair| pair.iter().try_fold(0u8, |value, byte| Some(value << 4 | digit(byte)?))).collect()
 }
 
 #[cfg(test)]

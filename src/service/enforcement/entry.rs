@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::audit::content::Kept;
+use crate::audit::content::{Kept, unhex};
 use crate::audit::record::Hash;
 use crate::audit::{Entry, Kind, Record};
 use crate::auth::Agent;
@@ -130,11 +130,5 @@ fn rule(entry: &Entry) -> Option<RuleHit> {
 fn digest(record: &Record) -> Option<Hash> {
     let content: serde_json::Value = serde_json::from_slice(&record.entry.content.as_ref()?.bytes).ok()?;
     let text = content.get("request_digest")?.as_str()?;
-    let nibbles: Option<Vec<u8>> =
-        text.chars().map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok())).collect();
-    let bytes: Vec<u8> = nibbles?
-        .chunks(2)
-        .map(|pair| pair.iter().fold(0, |byte: u8, nibble| byte.wrapping_shl(4) | nibble))
-        .collect();
-    Hash::try_from(bytes.as_slice()).ok()
+    Hash::try_from(unhex(text)?).ok()
 }
