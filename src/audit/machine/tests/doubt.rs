@@ -64,7 +64,7 @@ fn no_batch_is_built_on_a_batch_in_doubt() {
 fn a_chain_moved_by_somebody_else_fails_who_waits_and_goes_on_in_a_new_chain() {
     let mut rig = opened(Mode::Durable);
     let chain = rig.machine.chain().unwrap().clone();
-    let (seq, hash) = rig.database.chains[chain.as_str()].head();
+    let (seq, hash) = rig.database.chains[chain.as_str()].head;
     rig.database.intrude(&chain, false);
     let fenced = rig.submit(&["a"]);
     let next = rig.submit(&["b"]);
