@@ -30,6 +30,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub use failure::{Exit, Failure};
+pub use policy::policy_documents;
 
 use crate::clock::Clock;
 use output::Output;

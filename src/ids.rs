@@ -167,7 +167,9 @@ impl FromStr for Revision {
         let parsed = text.split_once('.').and_then(|(epoch, number)| {
             let plain = (1..=32).contains(&epoch.len())
                 && epoch.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-            let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+            // One revision has one text: no sign, no leading zero.
+            let is_short = number == "0" || !number.starts_with('0');
+            let digits = is_short && !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
             (plain && digits).then(|| number.parse().ok().map(|number| Self::new(epoch, number))).flatten()
         });
         parsed.ok_or_else(|| Invalid {
@@ -223,7 +225,18 @@ mod tests {
     fn a_revision_reads_back() {
         let revision = Revision::new("4f1c", 17);
         assert_eq!("4f1c.17".parse::<Revision>().unwrap(), revision);
-        for bad in ["", "17", "4f1c.", ".17", "4F1C.17", "4f1c.-1", "4f1c.+1", "4f1c.99999999999999999999"] {
+        for bad in [
+            "",
+            "17",
+            "4f1c.",
+            ".17",
+            "4f1c.99999999999999999999",
+            "4F1C.17",
+            "4f1c.-1",
+            "4f1c.+1",
+            "4f1c.017",
+            "4f1c.00",
+        ] {
             assert!(bad.parse::<Revision>().is_err(), "{bad}");
         }
     }

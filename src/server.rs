@@ -35,6 +35,7 @@ use crate::pb::v1::enforcement_service_server::EnforcementService;
 
 pub use build::{Server, build};
 pub use drain::{Stop, Stopper, stop, stop_on_signals};
+pub use gateway::enforce_request;
 pub use limits::Limits;
 pub use stack::Routed;
 

@@ -144,7 +144,7 @@ impl Peppers {
     }
 
     /// Whether `presented` is the key that `stored` was made from, in constant time.
-    pub(super) fn matches(&self, presented: &Presented, stored: &[u8; 32], pepper_id: Option<&str>) -> bool {
+    pub fn matches(&self, presented: &Presented, stored: &[u8; 32], pepper_id: Option<&str>) -> bool {
         let pepper = self.find(pepper_id);
         // A hash under a pepper that is not at hand cannot be checked: compared all the same, never matched.
         let known = pepper.is_some() || pepper_id.is_none();

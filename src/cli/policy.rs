@@ -8,6 +8,8 @@ mod history;
 mod render;
 mod test;
 
+pub use file::documents as policy_documents;
+
 use serde_json::{Value, json};
 use tonic::Code;
 

@@ -7,6 +7,8 @@ mod enforce;
 mod json;
 mod problem;
 
+pub use enforce::message as enforce_request;
+
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;

@@ -20,6 +20,7 @@ mod config;
 mod crash;
 mod dev;
 mod fences;
+mod fuzz;
 mod harness;
 mod idempotency;
 mod keys;

@@ -12,7 +12,7 @@ mod generate;
 mod generate_expression;
 mod mutant;
 mod pattern;
-mod random;
+pub mod random;
 mod resource;
 mod time;
 

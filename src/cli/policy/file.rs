@@ -132,7 +132,11 @@ pub fn lines(origin: &str, faults: &[Fault]) -> Vec<String> {
 
 /// The documents of a YAML text; JSON is read as the YAML it is, so that a key given twice is refused there too.
 /// Empty documents are left out.
-fn documents(text: &str) -> Result<Vec<Value>, String> {
+///
+/// # Errors
+///
+/// If it is no YAML, names a key twice, or is larger than it looks.
+pub fn documents(text: &str) -> Result<Vec<Value>, String> {
     // Bounds on what a few bytes may expand to: aliases and merge keys make copies.
     let options = serde_saphyr::options! {
         duplicate_keys: DuplicateKeyPolicy::Error,

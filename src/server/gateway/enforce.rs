@@ -32,7 +32,7 @@ pub(super) async fn answer<E: EnforcementService>(
             Error::Malformed("its end did not arrive")
         }
     })?;
-    let message = read(read_json(&bytes.to_bytes())?)?;
+    let message = message(&bytes.to_bytes())?;
 
     let metadata = tonic::metadata::MetadataMap::from_headers(parts.headers);
     let request_id = std::sync::Arc::clone(&call.request_id);
@@ -50,6 +50,14 @@ pub(super) async fn answer<E: EnforcementService>(
             Ok(refusal(&details, None))
         }
     }
+}
+
+/// Reads a body of `POST /enforce` as the message of the contract.
+///
+/// # Errors
+/// If it is no JSON object, names a key twice, or a field of it is of another kind.
+pub fn message(body: &[u8]) -> Result<EnforceRequest, Error> {
+    read(read_json(body)?)
 }
 
 /// The message of the contract. What is not known is ignored, as it was; what is known must be of its kind.

@@ -95,6 +95,19 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_the_nearest_double_as_it_is_on_grpc() {
+        for (text, number) in [("5.3333333333333336e+72", 5.333_333_333_333_333_6e72), ("1e23", 1e23)] {
+            assert_eq!(read(text.as_bytes()).unwrap().as_f64().map(f64::to_bits), Some(f64::to_bits(number)));
+        }
+        // What a record keeps reads back as what was decided on.
+        let number = "5.333333333333333e72".parse::<f64>().unwrap();
+        for bits in number.to_bits()..number.to_bits() + 1_000 {
+            let shown = Value::from(f64::from_bits(bits)).to_string();
+            assert_eq!(read(shown.as_bytes()).unwrap().as_f64().map(f64::to_bits), Some(bits), "{shown}");
+        }
+    }
+
+    #[test]
     fn what_two_readers_could_read_differently_is_refused() {
         for bad in [r#"{"a":1,"a":2}"#, r#"{"x":[{"a":1,"\u0061":2}]}"#] {
             assert!(read(bad.as_bytes()).unwrap_err().to_string().contains("twice"), "{bad}");

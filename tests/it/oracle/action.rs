@@ -17,7 +17,8 @@ pub fn canonical_pattern(name: &str) -> Option<String> {
     let is_stars = form.chars().all(|c| c == '*');
     let stars = stars(&form);
     let is_refused = has_wildcard && !form.contains(':') && !is_stars;
-    let too_many = stars.iter().filter(|run| **run > 1).count() > 2 || stars.len() > 8;
+    let deep = stars.iter().filter(|run| **run > 1).count();
+    let too_many = deep > 2 || stars.len() - deep > 8;
     (!is_refused && !too_many).then_some(form)
 }
 

@@ -51,7 +51,7 @@ impl Pattern {
         }
         let deep = tokens.iter().filter(|token| **token == Token::Deep).count();
         let stars = tokens.iter().filter(|token| **token == Token::Star).count();
-        let fits = deep <= 2 && stars + deep <= 8 && written.len() <= 2_048 && !written.contains('\0');
+        let fits = deep <= 2 && stars <= 8 && written.len() <= 2_048 && !written.contains('\0');
         (fits && !written.is_empty()).then(|| Self {
             tokens: alone(tokens),
             separators: &['/', '\\'],
