@@ -24,6 +24,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     compiler.open_files(contract_files(&Path::new(CONTRACT).join("agentguard/v1"))?)?;
     // No file of the contract imports the details of errors: they travel as `Any`.
     compiler.open_file(Path::new(THIRD_PARTY).join("google/rpc/error_details.proto"))?;
+    // Messages know their names, by which the codec knows what to count in them.
+    let mut names = tonic_prost_build::Config::new();
+    names.enable_type_names();
     // Encoded by protox, not by prost: prost drops the annotations, which it does not know.
     fs::write(out.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
 
@@ -34,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         // Maps in one order, so that equal messages encode alike.
         .btree_map(".")
         .out_dir(&out)
-        .compile_fds(compiler.file_descriptor_set())?;
+        .compile_fds_with_config(compiler.file_descriptor_set(), names)?;
 
     // Clients keep tonic's codec: to them garbage is the server's fault. A second run gives them their own file.
     let client = out.join("client");

@@ -5,11 +5,14 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use prost::Message;
+use bytes::Buf;
+use prost::{Message, Name};
 use tonic::Status;
 use tonic::codec::{BufferSettings, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
 use super::status::{Error, unstamped};
+
+mod bulk;
 
 /// The codec of every generated server (`build.rs` names it): `T` goes out, `U` comes in.
 pub struct Codec<T, U>(PhantomData<(T, U)>);
@@ -29,7 +32,7 @@ impl<T, U> fmt::Debug for Codec<T, U> {
 impl<T, U> tonic::codec::Codec for Codec<T, U>
 where
     T: Message + Send + 'static,
-    U: Message + Default + Send + 'static,
+    U: Message + Name + Default + Send + 'static,
 {
     type Encode = T;
     type Decode = U;
@@ -64,11 +67,13 @@ impl<T: Message> Encoder for Outgoing<T> {
 /// Reads requests.
 pub struct Incoming<U>(PhantomData<U>);
 
-impl<U: Message + Default> Decoder for Incoming<U> {
+impl<U: Message + Name + Default> Decoder for Incoming<U> {
     type Item = U;
     type Error = Status;
 
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
+        // One message, in one piece: tonic hands over its buffer of contiguous bytes.
+        bulk::check(U::NAME, buffer.chunk()).map_err(|error| unstamped(&error))?;
         U::decode(buffer)
             .map(Some)
             .map_err(|_| unstamped(&Error::Malformed("it is no protobuf message of this kind")))

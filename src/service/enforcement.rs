@@ -135,7 +135,7 @@ impl v1::enforcement_service_server::EnforcementService for Enforcement {
         let Taken { caller: agent, call, message } = call::from_agent(request)?;
         let result = async {
             let (decision_id, outcome) = convert::outcome(message)?;
-            let idempotent_repeat = self.way.outcome(&agent, &decision_id, &outcome, &call).await?;
+            let idempotent_repeat = self.way.outcome(&agent, decision_id, outcome, &call).await?;
             Ok(v1::ReportOutcomeResponse { idempotent_repeat })
         };
         respond(&call, result.await)

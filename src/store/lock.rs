@@ -1,8 +1,12 @@
 //! Keeps a second server off a SQLite file. The lock is on `<file>.lock`, never on the database file itself:
 //! closing any descriptor of a file drops the process's POSIX locks on it, SQLite's own included.
+//!
+//! One file has one lock, by whatever path it is named: symbolic links are followed first, and a file with a second
+//! name of its own (a hard link) is refused, as SQLite's journals would not be shared either.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::Error;
@@ -16,7 +20,10 @@ pub(super) struct FileLock {
 impl FileLock {
     /// Takes the lock beside `database`, or says who has it.
     pub(super) fn take(database: &Path, allow_network: bool) -> Result<Self, Error> {
-        let mut name = database.as_os_str().to_owned();
+        let cannot =
+            |error: io::Error| Error::File(format!("cannot open `{}`: {error}", database.display()));
+        let real = real(database, MAX_LINKS).map_err(cannot)?;
+        let mut name = real.as_os_str().to_owned();
         name.push(".lock");
         let path = PathBuf::from(name);
         let file =
@@ -37,9 +44,32 @@ impl FileLock {
             ))
         })?;
         // SQLite gives its journals the permissions of the database, so it must not be the one to make that.
-        private(database)
-            .map_err(|error| Error::File(format!("cannot open `{}`: {error}", database.display())))?;
+        private(&real).map_err(cannot)?;
+        if fs::metadata(&real).map_err(cannot)?.nlink() > 1 {
+            return Err(Error::File(format!(
+                "`{}` has a second name (a hard link), under which another process could use it; remove one",
+                database.display()
+            )));
+        }
         Ok(Self { _file: file })
+    }
+}
+
+/// As many links as the system itself follows.
+const MAX_LINKS: u32 = 40;
+
+/// Where a file really is, or will be. Nothing is opened.
+fn real(path: &Path, links: u32) -> io::Result<PathBuf> {
+    match fs::canonicalize(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound && links > 0 => {}
+        found => return found,
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (fs::read_link(path), path.file_name()) {
+        // A link to what is yet to be made.
+        (Ok(target), _) => real(&folder.join(target), links - 1),
+        (Err(_), Some(name)) => Ok(fs::canonicalize(folder)?.join(name)),
+        (Err(error), None) => Err(error),
     }
 }
 
@@ -78,5 +108,31 @@ mod tests {
         assert!(FileLock::take(&database, false).unwrap_err().to_string().contains("in use"));
         drop(first);
         assert!(FileLock::take(&database, false).is_ok());
+    }
+
+    #[test]
+    fn another_name_of_the_file_is_no_way_around_the_lock() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        let database = dir.path().join("a.db");
+        let at = |name: &str| dir.path().join(name);
+        symlink("a.db", at("relative.db")).unwrap();
+        symlink(at("relative.db"), at("twice.db")).unwrap();
+        symlink(dir.path(), at("folder")).unwrap();
+        // Also where the file is yet to be made, through a link to nothing.
+        let first = FileLock::take(&at("twice.db"), false).unwrap();
+        for name in ["a.db", "relative.db", "twice.db", "folder/a.db", "folder/twice.db"] {
+            let refused = FileLock::take(&at(name), false).unwrap_err().to_string();
+            assert!(refused.contains("in use"), "{name}: {refused}");
+        }
+        fs::hard_link(&database, at("hard.db")).unwrap();
+        let refused = FileLock::take(&at("hard.db"), false).unwrap_err().to_string();
+        assert!(refused.contains("hard link"), "{refused}");
+        drop(first);
+        fs::remove_file(at("hard.db")).unwrap();
+        assert!(FileLock::take(&at("folder/a.db"), false).is_ok());
+        symlink("around.db", at("around.db")).unwrap();
+        assert!(FileLock::take(&at("around.db"), false).is_err());
+        assert!(FileLock::take(&at("nowhere/a.db"), false).is_err());
     }
 }

@@ -1,6 +1,10 @@
 //! What agents add to the audit: the outcome of a decision of their own, and reports of what was never asked.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use tokio::sync::watch;
 
 use crate::audit::{Kind, Mode, Record};
 use crate::auth::Agent;
@@ -21,12 +25,73 @@ const SHIPPING_BOUND: Duration = Duration::from_secs(60);
 /// A record's month is looked for from this long before its decision's birth: writers' clocks may differ.
 const CLOCK_SLACK: Duration = Duration::from_secs(3_600);
 
+/// Outcomes under way on this replica: the second about one decision waits for the first, so that it finds it on
+/// record and two workers are not both told that theirs stands.
+#[derive(Debug, Default)]
+pub(super) struct Reporting {
+    /// A channel closes when its turn ends.
+    open: Mutex<HashMap<DecisionId, watch::Receiver<()>>>,
+}
+
+/// The one report of its decision, until dropped.
+#[derive(Debug)]
+struct Turn {
+    reporting: Arc<Reporting>,
+    decision_id: DecisionId,
+    /// Wakes who waits.
+    _ended: watch::Sender<()>,
+}
+
+impl Reporting {
+    async fn turn(self: &Arc<Self>, decision_id: &DecisionId) -> Turn {
+        loop {
+            let mut earlier = {
+                let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+                match open.get(decision_id) {
+                    Some(earlier) => earlier.clone(),
+                    None => {
+                        let (ended, waiting) = watch::channel(());
+                        open.insert(decision_id.clone(), waiting);
+                        let (reporting, decision_id) = (Arc::clone(self), decision_id.clone());
+                        return Turn { reporting, decision_id, _ended: ended };
+                    }
+                }
+            };
+            // The sender never sends: it is dropped when the turn ends.
+            while earlier.changed().await.is_ok() {}
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.reporting.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.decision_id);
+    }
+}
+
 impl Way {
     /// Records what came of a decision; answers whether it was known already.
     ///
     /// # Errors
     /// Not found for an unknown decision or another agent's; already exists when another outcome is known.
     pub(super) async fn outcome(
+        &self,
+        agent: &Agent,
+        decision_id: DecisionId,
+        outcome: Outcome,
+        call: &Call,
+    ) -> Result<bool, Error> {
+        // A caller that gives up and reports again must find what its first call recorded, so that call goes on to
+        // its end without its caller.
+        let (way, agent, call) = (self.clone(), agent.clone(), call.clone());
+        let going = self.detached.spawn(async move {
+            let _turn = way.reporting.turn(&decision_id).await;
+            way.record_outcome(&agent, &decision_id, &outcome, &call).await
+        });
+        going.await.map_err(Error::internal)?
+    }
+
+    async fn record_outcome(
         &self,
         agent: &Agent,
         decision_id: &DecisionId,

@@ -22,6 +22,7 @@ use crate::view::{View, Views};
 
 use super::entry::{self, Circumstances};
 use super::idempotency::{Claim, Idempotency, LIFETIME, MAX_REPEATS, Remembered, Repeat, Turn};
+use super::report::Reporting;
 
 /// Decides and records. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -37,8 +38,10 @@ pub struct Way {
     pub(super) look_ups: Arc<Semaphore>,
     /// Agents' listings that may be in the database at once; more wait.
     pub(super) listings: Arc<Semaphore>,
+    /// Outcomes under way.
+    pub(super) reporting: Arc<Reporting>,
     /// Calls that go on without their callers.
-    detached: TaskTracker,
+    pub(super) detached: TaskTracker,
 }
 
 /// A decision that may leave.
@@ -122,6 +125,7 @@ impl Way {
             idempotency: Arc::new(Idempotency::default()),
             look_ups: Arc::new(Semaphore::new(MAX_LOOK_UPS)),
             listings: Arc::new(Semaphore::new(MAX_LISTINGS)),
+            reporting: Arc::default(),
             detached: TaskTracker::new(),
         }
     }
