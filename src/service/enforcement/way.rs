@@ -20,9 +20,14 @@ use crate::service::convert::Check;
 use crate::store::Store;
 use crate::view::{View, Views};
 
+use super::deviation::Deviation;
 use super::entry::{self, Circumstances};
 use super::idempotency::{Claim, Idempotency, LIFETIME, MAX_REPEATS, Remembered, Repeat, Turn};
 use super::report::Reporting;
+
+mod overruled;
+
+use overruled::overruled;
 
 /// Decides and records. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -42,6 +47,7 @@ pub struct Way {
     pub(super) reporting: Arc<Reporting>,
     /// Calls that go on without their callers.
     pub(super) detached: TaskTracker,
+    deviation: Deviation,
 }
 
 /// A decision that may leave.
@@ -127,7 +133,14 @@ impl Way {
             listings: Arc::new(Semaphore::new(MAX_LISTINGS)),
             reporting: Arc::default(),
             detached: TaskTracker::new(),
+            deviation: Deviation::Nothing,
         }
+    }
+
+    /// The same way without one of its checks; for tests only, as [`Deviation`] says.
+    #[must_use]
+    pub fn deviating(self, deviation: Deviation) -> Self {
+        Self { deviation, ..self }
     }
 
     /// Decides one check.
@@ -299,7 +312,8 @@ impl Way {
         Ok(record.as_ref().and_then(entry::remembered))
     }
 
-    /// Decides every course and records what needs a record, until no commit saw a newer policy than its decision.
+    /// Decides every course and records what needs a record, until the policy that the commit saw gives the verdicts
+    /// that were recorded.
     async fn decide(
         &self,
         agent: &Agent,
@@ -312,7 +326,10 @@ impl Way {
         // the policies as they are now, the commit would find nothing to object to.
         let mut agent = agent.recheck(&view, self.clock.now()).map_err(|_| Error::Unauthenticated)?;
         // An answer without a record has no commit to check its revision; a shared read does it instead.
-        if self.mode == Mode::Durable && courses.iter().flatten().any(|course| course.known.is_some()) {
+        if self.mode == Mode::Durable
+            && self.deviation != Deviation::RepeatsUnconfirmed
+            && courses.iter().flatten().any(|course| course.known.is_some())
+        {
             if self.writer.is_broken() {
                 return Err(Error::DatabaseUnavailable);
             }
@@ -321,6 +338,9 @@ impl Way {
         }
         for round in 0..MAX_ROUNDS {
             let now = self.clock.now();
+            if round > 0 && !overruled(&agent, &view, courses, now).await {
+                return Ok(());
+            }
             let mut entries = Vec::new();
             let own = courses.iter_mut().flatten().filter(|course| course.same_as.is_none());
             for (at, course) in own.enumerate() {
@@ -330,26 +350,32 @@ impl Way {
                 }
                 self.decide_one(&agent, &view, course, now, call, &mut entries);
             }
-            if entries.is_empty() {
+            let newest = if entries.is_empty() {
+                self.views.now()
+            } else {
+                let receipt = self.writer.record(entries).await?;
+                self.newest(&receipt, &view).await?
+            };
+            if newest.stamp() == view.stamp() {
                 return Ok(());
             }
-            let receipt = self.writer.record(entries).await?;
-            let Some(newer) = self.unseen(&receipt, &view).await? else { return Ok(()) };
-            tracing::debug!(round, seen = %newer.revision(), "the policy changed under a commit; deciding again");
-            view = newer;
+            tracing::debug!(round, seen = %newest.revision(), "the policy changed under a decision; deciding again");
+            view = newest;
             agent = agent.recheck(&view, self.clock.now()).map_err(|_| Error::Unauthenticated)?;
         }
         Err(Error::AuditUnavailable)
     }
 
-    /// The view that the commit saw, if it is newer than the one decided with.
-    async fn unseen(&self, receipt: &Receipt, view: &View) -> Result<Option<Arc<View>>, Error> {
-        let Some(stamp) = &receipt.stamp else { return Ok(None) };
-        if stamp == view.stamp() {
-            return Ok(None);
+    /// The newest view after a commit: read anew if the commit saw another revision than `view`'s, else the newest that
+    /// is known here. The latter matters to a process that was stopped while its commit was under way: the poll may
+    /// have confirmed a newer view since, and no age would tell that the decision was not made in that one.
+    async fn newest(&self, receipt: &Receipt, view: &View) -> Result<Arc<View>, Error> {
+        match &receipt.stamp {
+            Some(stamp) if stamp != view.stamp() && self.deviation != Deviation::RevisionUnchecked => {
+                self.views.refresh_within(CATCH_UP).await.map_err(|error| from_view(error, None))
+            }
+            Some(_) | None => Ok(self.views.now()),
         }
-        let newer = self.views.refresh_within(CATCH_UP).await.map_err(|error| from_view(error, None))?;
-        Ok(Some(newer))
     }
 
     fn decide_one(
@@ -368,8 +394,8 @@ impl Way {
         let mut repeat_of = None;
         let mut supersedes = None;
         match (&course.answer, &course.known) {
-            // Recorded in an earlier round: only a stricter decision replaces it.
-            (Some(before), _) if !is_stricter(&before.decision) => return,
+            (Some(before), Some(_)) if !is_stricter(&before.decision) => return,
+            // One of the call's verdicts is overruled, so all of them are made anew: a batch has one revision.
             (Some(before), _) => {
                 supersedes = course.recorded.then(|| before.decision_id.clone());
                 repeat_of = if before.is_repeat {
