@@ -8,8 +8,8 @@ use crate::view::View;
 
 use super::{Course, YIELD_EVERY};
 
-/// Whether deciding now gives a verdict that must be answered in place of the one at hand: any other one, or for a
-/// known decision a stricter one. Another policy with the same verdict takes nothing back, so a busy admin keeps nobody
+/// Whether deciding now gives a verdict that must be answered in place of the one at hand: any other one, unless a known
+/// decision is repeated and deciding now is no stricter than that. Another policy with the same verdict takes nothing back, so a busy admin keeps nobody
 /// from being answered.
 pub(super) async fn overruled(
     agent: &Agent,
@@ -24,11 +24,11 @@ pub(super) async fn overruled(
         }
         let Some(before) = &course.answer else { continue };
         let verdict = policy::decide(&policies, &agent.entry().subject, &course.check.request, now).verdict;
-        let overrules = match course.known {
-            Some(_) => verdict.is_stricter_than(before.decision.verdict),
-            None => verdict != before.decision.verdict,
+        let answer = match &course.known {
+            Some(known) if !verdict.is_stricter_than(known.decision.verdict) => known.decision.verdict,
+            Some(_) | None => verdict,
         };
-        if overrules {
+        if answer != before.decision.verdict {
             return true;
         }
     }
