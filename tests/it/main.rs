@@ -19,6 +19,7 @@ mod coherence;
 mod config;
 mod crash;
 mod dev;
+mod faults;
 mod fences;
 mod fuzz;
 mod harness;
