@@ -5,6 +5,7 @@ mod commit;
 mod naive;
 mod plan;
 mod proxy;
+mod standby;
 mod wire;
 mod world;
 
