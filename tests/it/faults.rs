@@ -3,6 +3,7 @@
 
 mod commit;
 mod naive;
+mod network;
 mod plan;
 mod proxy;
 mod standby;
