@@ -7,6 +7,7 @@ mod network;
 mod plan;
 mod proxy;
 mod standby;
+mod stopped;
 mod wire;
 mod world;
 
