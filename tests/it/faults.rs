@@ -6,6 +6,7 @@ mod naive;
 mod network;
 mod plan;
 mod proxy;
+mod retry;
 mod standby;
 mod stopped;
 mod wire;
