@@ -147,6 +147,11 @@ impl Guard {
         assert!(status.success(), "the server ended with {status}: {}", self.log());
     }
 
+    /// The server's process, to be stopped, continued or looked at.
+    pub fn process(&self) -> u32 {
+        self.process.as_ref().expect("the server runs").id()
+    }
+
     /// Everything that the server logged, over all its lives.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()

@@ -21,6 +21,7 @@ mod crash;
 mod dev;
 mod deviant;
 mod evidence;
+mod faults;
 mod fences;
 mod fuzz;
 mod harness;
