@@ -13,6 +13,7 @@
 
 mod adr;
 mod attacks;
+mod batch;
 mod cases;
 mod cli;
 mod coherence;
@@ -26,6 +27,7 @@ mod idempotency;
 mod keys;
 mod ledger;
 mod limits;
+mod loss;
 mod one_server;
 mod oracle;
 mod outcomes;
@@ -33,3 +35,4 @@ mod postgres;
 mod schema;
 mod store;
 mod watch;
+mod worst;
