@@ -14,6 +14,7 @@
 mod adr;
 mod attacks;
 mod batch;
+mod bounds;
 mod cases;
 mod cli;
 mod coherence;
