@@ -326,9 +326,8 @@ mod tests {
         let map = Arc::new(Idempotency::default());
         let Claim::First(turn) = map.claim(&agent(), "k", at(0)) else { panic!() };
         let Claim::Wait(mut ended) = map.claim(&agent(), "k", at(0)) else { panic!() };
-        let waiting = tokio::spawn(async move { ended.changed().await.is_err() });
-        drop(turn);
-        assert!(waiting.await.unwrap());
+        let (waited, ()) = tokio::join!(ended.changed(), async { drop(turn) });
+        assert!(waited.is_err());
         assert!(matches!(map.claim(&agent(), "k", at(0)), Claim::First(_)));
     }
 
