@@ -157,6 +157,14 @@ impl Guard {
         self.log.lock().unwrap().clone()
     }
 
+    /// The most memory that the running process ever had resident, in bytes.
+    pub fn peak_memory(&self) -> usize {
+        let process = self.process.as_ref().expect("the server does not run").id();
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1_024
+    }
+
     /// Where its files are; with SQLite, `agentguard.db`.
     pub fn directory(&self) -> &Path {
         self.directory.path()
@@ -215,6 +223,11 @@ pub struct NewAgent {
 }
 
 impl Admin {
+    /// The client, for calls that have no short form here; give it requests of [`admin`].
+    pub fn client(&mut self) -> &mut AdminServiceClient<Channel> {
+        &mut self.client
+    }
+
     /// A new agent of team `team` in production.
     pub async fn agent(&mut self, name: &str) -> NewAgent {
         let agent = v1::Agent {
@@ -272,7 +285,7 @@ impl Admin {
 }
 
 /// A call with the admin's key.
-fn admin<T>(message: T) -> Request<T> {
+pub fn admin<T>(message: T) -> Request<T> {
     let mut request = Request::new(message);
     request.metadata_mut().insert("x-admin-key", ADMIN_KEY.parse().unwrap());
     request

@@ -13,6 +13,8 @@
 
 mod adr;
 mod attacks;
+mod batch;
+mod bounds;
 mod cases;
 mod cli;
 mod coherence;
@@ -30,6 +32,7 @@ mod idempotency;
 mod keys;
 mod ledger;
 mod limits;
+mod loss;
 mod one_server;
 mod oracle;
 mod outcomes;
@@ -37,3 +40,4 @@ mod postgres;
 mod schema;
 mod store;
 mod watch;
+mod worst;

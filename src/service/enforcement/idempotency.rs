@@ -350,6 +350,42 @@ mod tests {
         assert!(matches!(map.claim(&agent(), "k", at(0)), Claim::First(_)));
     }
 
+    #[tokio::test]
+    async fn who_waited_for_a_first_call_that_failed_goes_on() {
+        let map = Arc::new(Idempotency::default());
+        let Claim::First(turn) = map.claim(&agent(), "k", at(0)) else { panic!() };
+        let Claim::Wait(mut ended) = map.claim(&agent(), "k", at(0)) else { panic!() };
+        let (waited, ()) = tokio::join!(ended.changed(), async { drop(turn) });
+        assert!(waited.is_err());
+        assert!(matches!(map.claim(&agent(), "k", at(0)), Claim::First(_)));
+    }
+
+    #[test]
+    fn a_full_map_pushes_out_the_oldest_of_whoever_has_most() {
+        let map = Arc::new(Idempotency::default());
+        let agent = |number: u8| AgentId::new(Timestamp::from_micros(0), [number; 16]);
+        let keep = |number: u8, key: usize| {
+            let Claim::First(turn) = map.claim(&agent(number), &key.to_string(), at(0)) else { panic!() };
+            turn.finish(remembered(), at(0));
+        };
+        let knows = |number: u8, key: usize| {
+            matches!(map.claim(&agent(number), &key.to_string(), at(0)), Claim::Known(..))
+        };
+        for number in 0..16 {
+            // The first has most, by one.
+            (0..AGENT_SHARE - usize::from(number != 0)).for_each(|key| keep(number, key));
+        }
+        for number in 16..31 {
+            keep(number, 0);
+        }
+        assert_eq!(map.lock().finished, CAPACITY);
+        assert!(knows(0, 0));
+        keep(31, 0);
+        assert_eq!(map.lock().finished, CAPACITY);
+        assert!(knows(0, 1) && (1..32).all(|number| knows(number, 0)), "another agent's key is gone");
+        assert!(!knows(0, 0), "the oldest of the fullest stayed");
+    }
+
     #[test]
     fn a_failed_second_decision_leaves_the_first() {
         let map = Arc::new(Idempotency::default());
