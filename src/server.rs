@@ -32,6 +32,7 @@ use build::ended_early;
 use crate::auth::Authenticator;
 use crate::clock::Clock;
 use crate::pb::v1::enforcement_service_server::EnforcementService;
+use crate::rate_limit::Limiter;
 
 pub use build::{Server, build};
 pub use drain::{Stop, Stopper, stop, stop_on_signals};
@@ -47,6 +48,8 @@ pub struct Parts<E> {
     pub admin: Routed,
     /// Who tells callers apart.
     pub authenticator: Arc<Authenticator>,
+    /// How often they may call.
+    pub limiter: Arc<Limiter>,
     /// How the parts behind are; the sender says when that changes.
     pub health: watch::Receiver<Health>,
     /// The time.

@@ -17,6 +17,8 @@ use crate::auth::{AdminKeys, Authenticator, Peppers};
 use crate::clock::Clock;
 use crate::config::{AuditMode, Config, Database, Secret};
 use crate::pb::v1::admin_service_server::AdminServiceServer;
+use crate::rate_limit::storage::Storage;
+use crate::rate_limit::{self, Limiter};
 use crate::service::admin::{self, AdminService};
 use crate::service::enforcement::{Bounds, Enforcement, Way};
 use crate::service::tally::Tally;
@@ -98,6 +100,15 @@ pub async fn build(config: &Config, clock: Clock) -> Result<Server, Error> {
     let authenticator = Arc::new(Authenticator::new(Arc::clone(&views), peppers, admin_keys, clock.clone()));
     spawn(&mut tasks, "the last use of keys", Arc::clone(&authenticator).flush_uses(store.clone()));
 
+    let settings = rate_limit::Settings {
+        default: config.rate_limit.default.clone(),
+        failures: config.rate_limit.failures.clone(),
+    };
+    if matches!(config.rate_limit.storage, Storage::Redis(_)) {
+        tracing::warn!("calls are counted in this replica alone; Redis is not built into this version");
+    }
+    let limiter = Arc::new(Limiter::local(settings, clock.clone()));
+
     let way = Way::new(Arc::clone(&views), writer.clone(), store.clone(), keeper, clock.clone(), mode);
     let tally = Arc::new(Tally::default());
     let admin = AdminService::new(admin::Parts {
@@ -127,9 +138,16 @@ pub async fn build(config: &Config, clock: Clock) -> Result<Server, Error> {
         .map_err(|error| Error::Bind { address: config.listen, error: Arc::new(error) })?;
     let bounds = Bounds { message_timeout: config.request_timeout, max_check_size: config.max_enforce_size };
     let parts = Parts {
-        enforcement: Arc::new(Enforcement::new(way, config.decision_detail, tally, bounds)),
+        enforcement: Arc::new(Enforcement::new(
+            way,
+            config.decision_detail,
+            tally,
+            Arc::clone(&limiter),
+            bounds,
+        )),
         admin: BoxCloneSyncService::new(admin),
         authenticator,
+        limiter,
         health,
         clock,
         limits: limits(config),

@@ -30,6 +30,7 @@ mod one_server;
 mod oracle;
 mod outcomes;
 mod postgres;
+mod rate_limits;
 mod schema;
 mod store;
 mod watch;
