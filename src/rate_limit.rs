@@ -1,8 +1,10 @@
 //! How often an agent may call, and how often an address may fail to log in.
 //!
-//! `gcra` is the arithmetic, `local` a limiter of this process, `storage` where else calls may be counted.
+//! `gcra` is the arithmetic, `local` a limiter of this process, `redis` one that replicas share, `storage` says where
+//! that is. With Redis a call must fit here *and* there: so what this process alone admitted never exceeds a limit,
+//! whatever Redis forgets and however often it comes and goes, and who is over its limit does not reach Redis at all.
 //!
-//! **Invariant:** a call is charged once or not at all.
+//! **Invariant:** a call is charged once or not at all; none waits for longer than [`redis::BUDGET`].
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,10 +16,13 @@ use crate::ids::AgentId;
 
 pub mod gcra;
 mod local;
+pub mod redis;
 pub mod storage;
 
 use gcra::{Charge, Limit, Standing};
 use local::Local;
+use redis::{Away, Shared};
+use storage::Storage;
 
 /// What an agent has in place of the default.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +44,17 @@ pub enum OnError {
     Allow,
 }
 
+impl OnError {
+    /// As the setting has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Deny => "deny",
+            Self::Allow => "allow",
+        }
+    }
+}
+
 /// How calls are limited.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -46,12 +62,16 @@ pub struct Settings {
     pub default: Option<Limit>,
     /// Of an address that fails to log in; `None`: it is not limited.
     pub failures: Option<Limit>,
+    /// Where agents' calls are counted.
+    pub storage: Storage,
+    /// What to do with them while they cannot be counted there.
+    pub on_error: OnError,
 }
 
 impl Settings {
     /// Nobody is limited.
     pub const fn off() -> Self {
-        Self { default: None, failures: None }
+        Self { default: None, failures: None, storage: Storage::Memory, on_error: OnError::Local }
     }
 }
 
@@ -69,6 +89,8 @@ pub enum Verdict {
         /// The most that fits.
         burst: u64,
     },
+    /// It cannot be counted, and is refused for that.
+    Unavailable,
 }
 
 /// A limit, and how its caller stands.
@@ -86,6 +108,7 @@ struct Counts {
     admitted: AtomicU64,
     refused: AtomicU64,
     failures_refused: AtomicU64,
+    without_redis: AtomicU64,
 }
 
 /// [`Counts`] at one moment.
@@ -97,6 +120,10 @@ pub struct Figures {
     pub refused: u64,
     /// Failed logins that were told to wait.
     pub failures_refused: u64,
+    /// Calls that were judged without Redis, because it did not answer.
+    pub without_redis: u64,
+    /// How often Redis went away.
+    pub outages: u64,
     /// Callers in this process's memory.
     pub callers: u64,
 }
@@ -107,22 +134,46 @@ pub struct Limiter {
     default: Option<Arc<Limit>>,
     failures: Option<Arc<Limit>>,
     agents: Local<AgentId>,
+    shared: Option<Arc<Shared>>,
+    on_error: OnError,
     addresses: Local<IpAddr>,
     clock: Clock,
     counts: Counts,
 }
 
 impl Limiter {
-    /// A limiter of this process alone.
-    pub fn local(settings: Settings, clock: Clock) -> Self {
-        Self {
+    /// A limiter, and with Redis the task that looks for it whenever it is away. Redis need not be there yet.
+    ///
+    /// # Errors
+    /// When Redis's address is none that can be used.
+    pub async fn start(
+        settings: Settings,
+        clock: Clock,
+    ) -> Result<(Self, Option<impl Future<Output = ()> + Send + 'static>), String> {
+        let shared = match (&settings.storage, &settings.default) {
+            (Storage::Redis(address), Some(_)) => Some(Arc::new(Shared::new(address, clock.clone())?)),
+            (Storage::Redis(_), None) | (Storage::Memory, _) => None,
+        };
+        if let Some(shared) = &shared
+            && !shared.find().await
+        {
+            tracing::warn!(
+                on_error = settings.on_error.as_str(),
+                "Redis does not answer yet; calls are limited without it"
+            );
+        }
+        let watch = shared.as_ref().map(|shared| Arc::clone(shared).watch());
+        let limiter = Self {
             default: settings.default.map(Arc::new),
             failures: settings.failures.map(Arc::new),
             agents: Local::new(),
+            shared,
+            on_error: settings.on_error,
             addresses: Local::new(),
             clock,
             counts: Counts::default(),
-        }
+        };
+        Ok((limiter, watch))
     }
 
     /// The limit of an agent that has none of its own; `None`: it is not limited.
@@ -142,10 +193,55 @@ impl Limiter {
         if cost > limit.burst() {
             return Verdict::TooLarge { burst: limit.burst() };
         }
-        let charge = self.agents.charge(agent, limit, self.now(), cost);
+        let own = self.agents.charge(agent, limit, self.now(), cost);
+        let charge = match &self.shared {
+            // Over its limit by what was admitted here alone: Redis need not be asked, whatever has become of it.
+            Some(shared) if own.admitted || shared.is_away() => match shared.charge(agent, limit, cost).await
+            {
+                Ok(there) => {
+                    if !there.admitted {
+                        self.agents.refund(agent, limit, self.now(), cost);
+                    }
+                    there
+                }
+                Err(Away) => {
+                    self.counts.without_redis.fetch_add(1, Ordering::Relaxed);
+                    match self.on_error {
+                        OnError::Local => own,
+                        OnError::Allow => {
+                            self.counts.admitted.fetch_add(1, Ordering::Relaxed);
+                            return Verdict::Unlimited;
+                        }
+                        OnError::Deny => {
+                            if own.admitted {
+                                self.agents.refund(agent, limit, self.now(), cost);
+                            }
+                            self.counts.refused.fetch_add(1, Ordering::Relaxed);
+                            return Verdict::Unavailable;
+                        }
+                    }
+                }
+            },
+            Some(_) | None => own,
+        };
         let count = if charge.admitted { &self.counts.admitted } else { &self.counts.refused };
         count.fetch_add(1, Ordering::Relaxed);
         verdict(limit, &charge, cost)
+    }
+
+    /// Where agents' calls are counted.
+    pub const fn storage(&self) -> &'static str {
+        if self.shared.is_some() { "redis" } else { "memory" }
+    }
+
+    /// Whether they can be counted there now.
+    pub fn is_counting(&self) -> bool {
+        self.shared.as_ref().is_none_or(|shared| !shared.is_away())
+    }
+
+    /// What is done with them while they cannot.
+    pub const fn on_error(&self) -> OnError {
+        self.on_error
     }
 
     /// Charges a failed login to an address.
@@ -170,6 +266,8 @@ impl Limiter {
             admitted: of(&self.counts.admitted),
             refused: of(&self.counts.refused),
             failures_refused: of(&self.counts.failures_refused),
+            without_redis: of(&self.counts.without_redis),
+            outages: self.shared.as_ref().map_or(0, |shared| shared.outages()),
             callers: u64::try_from(self.agents.len() + self.addresses.len()).unwrap_or(u64::MAX),
         }
     }

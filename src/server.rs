@@ -89,6 +89,9 @@ pub enum Error {
     /// The database's own key is none.
     #[error("the setting `audit_key` in the database is not a key of 32 bytes")]
     AuditKey,
+    /// Redis cannot be asked at the address that was given.
+    #[error("RATE_LIMIT_STORAGE_URI: {0}")]
+    Limits(String),
     /// The address is taken, or not this machine's.
     #[error("cannot listen on {address}")]
     Bind {

@@ -3,7 +3,7 @@
 //! A window is a bucket that drains: each call adds to it, and a call fits while the bucket does not run over. What is
 //! in it is kept as the moment at which it will have drained (the "theoretical arrival time"), so that an idle agent
 //! costs no work. Amounts are counted in *ticks*, of which a microsecond drains `unit` and a call adds `step`:
-//! `period / quota` in lowest terms, so that nothing is ever rounded.
+//! `period / quota` in lowest terms, so that nothing is ever rounded. `gcra.lua` does the same inside Redis.
 //!
 //! **Invariant:** over any span of time `t` no more is admitted than `burst + quota × t / period`; all windows are
 //! looked at before any is charged; no stored moment, whatever clock wrote it, keeps anybody out for longer than the
@@ -107,15 +107,6 @@ impl Limit {
         // Also what was refused: a mark from another clock must begin to drain now.
         self.store(marks, now, &levels);
         Charge { admitted, levels }
-    }
-
-    /// Charges a call that was admitted elsewhere: the buckets may be full, but do not run over.
-    pub fn impose(&self, marks: &mut Marks, now: u64, cost: u64) {
-        let mut levels = self.levels(marks, now);
-        for (window, level) in self.windows.iter().zip(&mut levels) {
-            *level = level.saturating_add(cost.saturating_mul(window.step)).min(window.full());
-        }
-        self.store(marks, now, &levels);
     }
 
     /// Takes a charge back.

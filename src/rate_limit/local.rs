@@ -51,6 +51,11 @@ impl<K: Hash + Eq + Clone> Local<K> {
         self.on(key, now, |marks| limit.charge(marks, now, cost))
     }
 
+    /// Takes a charge back.
+    pub fn refund(&self, key: &K, limit: &Limit, now: u64, cost: u64) {
+        self.on(key, now, |marks| limit.refund(marks, now, cost));
+    }
+
     /// Callers that are remembered.
     pub fn len(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).callers.len()).sum()

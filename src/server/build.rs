@@ -17,7 +17,6 @@ use crate::auth::{AdminKeys, Authenticator, Peppers};
 use crate::clock::Clock;
 use crate::config::{AuditMode, Config, Database, Secret};
 use crate::pb::v1::admin_service_server::AdminServiceServer;
-use crate::rate_limit::storage::Storage;
 use crate::rate_limit::{self, Limiter};
 use crate::service::admin::{self, AdminService};
 use crate::service::enforcement::{Bounds, Enforcement, Way};
@@ -100,14 +99,11 @@ pub async fn build(config: &Config, clock: Clock) -> Result<Server, Error> {
     let authenticator = Arc::new(Authenticator::new(Arc::clone(&views), peppers, admin_keys, clock.clone()));
     spawn(&mut tasks, "the last use of keys", Arc::clone(&authenticator).flush_uses(store.clone()));
 
-    let settings = rate_limit::Settings {
-        default: config.rate_limit.default.clone(),
-        failures: config.rate_limit.failures.clone(),
-    };
-    if matches!(config.rate_limit.storage, Storage::Redis(_)) {
-        tracing::warn!("calls are counted in this replica alone; Redis is not built into this version");
+    let (limiter, task) = Limiter::start(limiting(config), clock.clone()).await.map_err(Error::Limits)?;
+    if let Some(task) = task {
+        spawn(&mut tasks, "the look for Redis", task);
     }
-    let limiter = Arc::new(Limiter::local(settings, clock.clone()));
+    let limiter = Arc::new(limiter);
 
     let way = Way::new(Arc::clone(&views), writer.clone(), store.clone(), keeper, clock.clone(), mode);
     let tally = Arc::new(Tally::default());
@@ -118,6 +114,7 @@ pub async fn build(config: &Config, clock: Clock) -> Result<Server, Error> {
         outbox: outbox.clone(),
         writer: writer.clone(),
         tally: Arc::clone(&tally),
+        limiter: Arc::clone(&limiter),
         audit_mode: mode,
         clock: clock.clone(),
     });
@@ -240,6 +237,16 @@ fn options(config: &Config) -> Options {
         acquire_timeout: config.pool.timeout,
         max_lifetime: config.pool.recycle,
         ..Options::at(location)
+    }
+}
+
+fn limiting(config: &Config) -> rate_limit::Settings {
+    let config = config.rate_limit.clone();
+    rate_limit::Settings {
+        default: config.default,
+        failures: config.failures,
+        storage: config.storage,
+        on_error: config.on_error,
     }
 }
 

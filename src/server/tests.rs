@@ -166,7 +166,7 @@ impl Front {
                 Ok(Status::ok("").into_http())
             })),
             authenticator: Arc::new(Authenticator::new(views, Peppers::default(), admins, clock.clone())),
-            limiter: Arc::new(Limiter::local(limited, clock.clone())),
+            limiter: Arc::new(Limiter::start(limited, clock.clone()).await.unwrap().0),
             health: signal,
             clock,
             limits,

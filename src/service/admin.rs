@@ -24,6 +24,7 @@ use crate::entropy;
 use crate::ids::{AgentId, KeyId};
 use crate::pb::v1;
 use crate::pb::v1::admin_service_server::AdminService as Api;
+use crate::rate_limit::Limiter;
 use crate::store::Store;
 use crate::store::keys::NewKey;
 use crate::store::revision::{Act, Stamp};
@@ -55,6 +56,8 @@ pub struct Parts {
     pub writer: Writer,
     /// What was decided so far, for the figures.
     pub tally: Arc<Tally>,
+    /// How often agents may call, for the figures.
+    pub limiter: Arc<Limiter>,
     /// When answers leave, for the figures.
     pub audit_mode: Mode,
     /// The time.
@@ -69,6 +72,7 @@ pub struct AdminService {
     outbox: Outbox,
     writer: Writer,
     tally: Arc<Tally>,
+    limiter: Arc<Limiter>,
     audit_mode: Mode,
     clock: Clock,
     started: Timestamp,
@@ -107,6 +111,7 @@ impl AdminService {
             outbox: parts.outbox,
             writer: parts.writer,
             tally: parts.tally,
+            limiter: parts.limiter,
             audit_mode: parts.audit_mode,
             started: parts.clock.now(),
             clock: parts.clock,

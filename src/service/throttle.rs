@@ -19,6 +19,7 @@ pub async fn charge(limiter: &Limiter, agent: &Agent, cost: usize) -> Result<Opt
         Verdict::Refused(quota) => {
             Err(Error::LimitReached { subject: format!("agent:{id}"), quota: Box::new(quota) })
         }
+        Verdict::Unavailable => Err(Error::RateLimitUnavailable),
         Verdict::TooLarge { burst } => Err(Error::invalid(
             "checks",
             format!("has {cost} items; the agent's limit takes {burst} at once"),

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// What is bounded, and the file and constant that bound it.
-const LIMITS: [(&str, &str, &str); 63] = [
+const LIMITS: [(&str, &str, &str); 66] = [
     ("Rules of a policy", "policy/compile.rs", "MAX_RULES"),
     (
         "Rules of a policy of which neither action nor resource starts with a literal",
@@ -69,6 +69,9 @@ const LIMITS: [(&str, &str, &str); 63] = [
     ("Calls that a rate limit may speak of", "rate_limit/gcra.rs", "MAX_CALLS"),
     ("Period of a rate limit, seconds", "rate_limit/gcra.rs", "MAX_PERIOD_SECONDS"),
     ("Callers whose use a replica remembers", "rate_limit/local.rs", "MAX_KEYS"),
+    ("A call waits for Redis", "rate_limit/redis.rs", "BUDGET"),
+    ("Failures in a row before Redis is not asked", "rate_limit/redis.rs", "TOLERATED"),
+    ("Connections to Redis, a replica", "rate_limit/redis.rs", "CONNECTIONS"),
     ("Look-ups of one decision in the database", "service/enforcement/way.rs", "MAX_LOOK_UPS"),
     ("Agents' listings in the database", "service/enforcement/way.rs", "MAX_LISTINGS"),
     ("Streams reset before they are accepted", "server/limits.rs", "MAX_PENDING_RESETS"),

@@ -31,6 +31,7 @@ mod oracle;
 mod outcomes;
 mod postgres;
 mod rate_limits;
+mod redis;
 mod schema;
 mod store;
 mod watch;

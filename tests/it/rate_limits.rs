@@ -6,6 +6,9 @@ use tonic::Code;
 
 use crate::harness::{Caller, Guard, reason};
 
+mod agreement;
+mod shared;
+
 /// A server whose agents have a limit.
 fn limited(limit: &str) -> Guard {
     Guard::on_sqlite(&[("RATE_LIMIT_ENABLED", "true"), ("RATE_LIMIT_DEFAULT", limit)])

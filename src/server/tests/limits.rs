@@ -5,7 +5,8 @@ use super::*;
 use crate::pb::rpc;
 
 async fn front(default: &str, failures: &str) -> Front {
-    let limited = rate_limit::Settings { default: default.parse().ok(), failures: failures.parse().ok() };
+    let (default, failures) = (default.parse().ok(), failures.parse().ok());
+    let limited = rate_limit::Settings { default, failures, ..rate_limit::Settings::off() };
     Front::limiting(Limits::default(), limited).await
 }
 
