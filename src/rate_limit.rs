@@ -19,19 +19,10 @@ mod local;
 pub mod redis;
 pub mod storage;
 
-use gcra::{Charge, Limit, Standing};
+use gcra::{Charge, Limit, Override, Standing};
 use local::Local;
 use redis::{Away, Shared};
 use storage::Storage;
-
-/// What an agent has in place of the default.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Override {
-    /// Another limit.
-    Limit(Arc<Limit>),
-    /// None.
-    Unlimited,
-}
 
 /// What to do with calls while Redis does not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,6 +14,7 @@ mod text;
 pub use text::Invalid;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Windows that one limit may have: a short one against bursts, some longer ones against totals.
@@ -35,6 +36,15 @@ const MICROS: u64 = 1_000_000;
 pub struct Limit {
     /// One to [`MAX_WINDOWS`], of different periods, the shortest first.
     windows: Vec<Window>,
+}
+
+/// What somebody has in place of the limit of all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Override {
+    /// Another limit.
+    Limit(Arc<Limit>),
+    /// None.
+    Unlimited,
 }
 
 /// `quota` calls a period, `burst` of them at once.

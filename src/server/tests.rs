@@ -216,6 +216,7 @@ async fn one_agent(store: &Store, now: Timestamp) -> String {
             labels: [].into(),
             is_active: true,
         },
+        limit: None,
         create_time: now,
         update_time: now,
         delete_time: None,

@@ -33,6 +33,7 @@ use crate::view::Views;
 mod agents;
 mod dry_run;
 mod follow;
+mod limits;
 mod policies;
 mod records;
 mod stats;
@@ -205,6 +206,8 @@ unary! {
     list_agents(ListAgentsRequest) -> ListAgentsResponse => |api, caller, message| api.agents(message);
     update_agent(UpdateAgentRequest) -> UpdateAgentResponse => |api, caller, message| api.change_agent(&caller, message);
     delete_agent(DeleteAgentRequest) -> DeleteAgentResponse => |api, caller, message| api.remove_agent(&caller, message);
+    set_rate_limit(SetRateLimitRequest) -> SetRateLimitResponse => |api, caller, message| api.change_limit(&caller, message);
+    get_rate_limit(GetRateLimitRequest) -> GetRateLimitResponse => |api, caller, message| api.show_limit(message);
     create_agent_key(CreateAgentKeyRequest) -> CreateAgentKeyResponse => |api, caller, message| api.new_key(&caller, message);
     list_agent_keys(ListAgentKeysRequest) -> ListAgentKeysResponse => |api, caller, message| api.keys(&caller, message);
     revoke_agent_key(RevokeAgentKeyRequest) -> RevokeAgentKeyResponse => |api, caller, message| api.revoke(&caller, message);

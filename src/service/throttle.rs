@@ -13,7 +13,7 @@ use crate::rate_limit::{Limiter, Quota, Verdict};
 /// [`Error::RateLimitUnavailable`] when nothing is counted and this deployment refuses calls then. Nothing was charged.
 pub async fn charge(limiter: &Limiter, agent: &Agent, cost: usize) -> Result<Option<Quota>, Error> {
     let id = &agent.entry().subject.id;
-    match limiter.charge(id, None, u64::try_from(cost).unwrap_or(u64::MAX)).await {
+    match limiter.charge(id, agent.entry().limit.as_ref(), u64::try_from(cost).unwrap_or(u64::MAX)).await {
         Verdict::Unlimited => Ok(None),
         Verdict::Admitted(quota) => Ok(Some(quota)),
         Verdict::Refused(quota) => {

@@ -118,6 +118,11 @@ impl Guard {
         process.wait().unwrap();
     }
 
+    /// The server's process.
+    pub fn process_id(&self) -> u32 {
+        self.process.as_ref().unwrap().id()
+    }
+
     /// Asks the server to end, and waits for it.
     pub fn stop(&mut self) {
         let Some(mut process) = self.process.take() else { return };
@@ -204,6 +209,11 @@ impl Admin {
             key: created.api_key,
             key_id: created.key.unwrap().key_id,
         }
+    }
+
+    /// What the server has done so far.
+    pub async fn stats(&mut self) -> v1::GetStatsResponse {
+        self.client.get_stats(admin(v1::GetStatsRequest {})).await.unwrap().into_inner()
     }
 
     /// Another key of an agent: the key and its id.

@@ -8,6 +8,7 @@ use crate::harness::{Caller, Guard, reason};
 
 mod agreement;
 mod shared;
+mod under_load;
 
 /// A server whose agents have a limit.
 fn limited(limit: &str) -> Guard {
@@ -112,4 +113,48 @@ async fn agents_do_not_share_a_limit_and_keys_of_one_agent_do() {
     caller.enforce(check()).await.unwrap();
     assert_eq!(left(&mut caller.with_key(&second_key)).await, 2);
     assert_eq!(left(&mut caller.with_key(&other.key)).await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agents_own_limit_holds_with_the_next_call_and_is_on_record() {
+    let guard = limited("3/day");
+    let agent = guard.admin().await.agent("worker").await;
+    let mut caller = guard.caller(&agent.key).await;
+    assert_eq!(left(&mut caller).await, 3);
+    let limit = |args: &[&str]| {
+        let run = guard.cli(&[&["agent", "limit", agent.id.as_str(), "--json"], args].concat());
+        assert_eq!(run.code, 0, "{run:?}");
+        let shown: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+        let shown = &shown["rate_limit"];
+        (shown["limit"].as_str().unwrap().to_owned(), shown["is_default"].as_bool().unwrap_or_default())
+    };
+    assert_eq!(limit(&[]), ("3/day".to_owned(), true));
+    assert_eq!(limit(&["--set", "10 per day burst 10"]), ("10/day".to_owned(), false));
+    // What was used so far counts under the new limit, too: three of a day's three have drained a day from now.
+    assert_eq!(left(&mut caller).await, 0);
+    assert_eq!(limit(&["--set", "unlimited"]), ("unlimited".to_owned(), false));
+    for _ in 0..30 {
+        caller.enforce(check()).await.unwrap();
+    }
+    assert_eq!(limit(&[]), ("unlimited".to_owned(), false));
+    assert_eq!(limit(&["--default"]), ("3/day".to_owned(), true));
+    assert_eq!(left(&mut caller).await, 0);
+    let wrong = guard.cli(&["agent", "limit", &agent.id, "--set", "often"]);
+    assert_eq!(wrong.code, 1);
+    assert!(wrong.stderr.contains("`often` is no limit"), "{wrong:?}");
+    let unknown = guard.cli(&["agent", "limit", "agt_01h455vb4pex5vsknk084sn02q"]);
+    assert!(unknown.stderr.contains("NOT_FOUND"), "{unknown:?}");
+    let records = guard.cli(&["audit", "list", "--json"]).stdout;
+    assert!(records.contains("SetRateLimit") && records.contains("10/day"), "{records}");
+    // It survives a restart, as everything does that was acknowledged.
+    limit(&["--set", "5/minute"]);
+    drop(caller);
+    let mut guard = guard;
+    guard.kill();
+    guard.restart();
+    let mut caller = guard.caller(&agent.key).await;
+    assert_eq!(left(&mut caller).await, 5);
+    assert_eq!(guard.cli(&["agent", "delete", &agent.id, "--yes"]).code, 0);
+    let deleted = guard.cli(&["agent", "limit", &agent.id, "--default"]);
+    assert!(deleted.stderr.contains("AGENT_DELETED"), "{deleted:?}");
 }

@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
-use super::{Limit, MAX_CALLS, MAX_PERIOD_SECONDS, MAX_TICKS, MAX_WINDOWS, MICROS, Window};
+use super::{Limit, MAX_CALLS, MAX_PERIOD_SECONDS, MAX_TICKS, MAX_WINDOWS, MICROS, Override, Window};
 
 /// Why a text is no limit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +40,29 @@ impl FromStr for Limit {
             return Err(Invalid(format!("two windows have the period of {}", Period(window.seconds))));
         }
         Ok(Self { windows })
+    }
+}
+
+/// What an override without a limit is written as.
+const UNLIMITED: &str = "unlimited";
+
+impl FromStr for Override {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        if text.trim().eq_ignore_ascii_case(UNLIMITED) {
+            return Ok(Self::Unlimited);
+        }
+        text.parse().map(|limit| Self::Limit(Arc::new(limit)))
+    }
+}
+
+impl fmt::Display for Override {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Limit(limit) => limit.fmt(f),
+            Self::Unlimited => f.write_str(UNLIMITED),
+        }
     }
 }
 
