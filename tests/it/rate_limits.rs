@@ -7,6 +7,7 @@ use tonic::Code;
 use crate::harness::{Caller, Guard, reason};
 
 mod agreement;
+mod forms;
 mod shared;
 mod under_load;
 

@@ -39,6 +39,19 @@ impl Redis {
         Self::with(&[]).await
     }
 
+    /// A sentinel that watches the master on `port` under the name `limits`.
+    pub async fn sentinel(port: &str) -> Self {
+        let server = Self::with(&["sentinel.conf", "--sentinel"]).await;
+        for line in [
+            ["MONITOR", "limits", "127.0.0.1", port, "1"].as_slice(),
+            &["SET", "limits", "down-after-milliseconds", "500"],
+            &["SET", "limits", "failover-timeout", "5000"],
+        ] {
+            server.ask::<String>(&[&["SENTINEL"], line].concat()).await.unwrap();
+        }
+        server
+    }
+
     /// A server with arguments of its own.
     pub async fn with(arguments: &[&str]) -> Self {
         let directory = tempfile::Builder::new().prefix("redis").tempdir().unwrap();
@@ -67,7 +80,9 @@ impl Redis {
         self.process =
             Some(spawned.expect("redis-server does not start; scripts/redis says how to install it"));
         let began = Instant::now();
-        while self.ask::<String>(&["PING"]).await.is_err() {
+        // One that wants a password answers, too.
+        let silent = |error: &redis::RedisError| error.is_io_error();
+        while self.ask::<String>(&["PING"]).await.is_err_and(|error| silent(&error)) {
             let ended = self.process.as_mut().unwrap().try_wait().unwrap();
             assert!(ended.is_none() && began.elapsed() < PATIENCE, "redis-server does not answer: {ended:?}");
             tokio::time::sleep(Duration::from_millis(5)).await;
