@@ -34,7 +34,7 @@ use crate::clock::Clock;
 use crate::pb::v1::enforcement_service_server::EnforcementService;
 use crate::rate_limit::Limiter;
 
-pub use build::{Server, build};
+pub use build::{Server, build, build_deviating};
 pub use drain::{Stop, Stopper, stop, stop_on_signals};
 pub use gateway::enforce_request;
 pub use limits::Limits;

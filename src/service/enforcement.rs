@@ -23,11 +23,13 @@ use super::page::{self, Listing};
 use super::tally::Tally;
 use super::throttle;
 
+mod deviation;
 mod entry;
 mod idempotency;
 mod report;
 mod way;
 
+pub use deviation::Deviation;
 pub use way::{Answered, Way};
 
 /// Checks of one batch at most: one transaction stays short.

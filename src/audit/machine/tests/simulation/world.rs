@@ -3,7 +3,7 @@
 use super::super::super::*;
 use super::process::{Pending, Process};
 use super::removed::Rule;
-use super::server::{Server, Statement};
+use super::server::{Reply, Server, Statement};
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
 #[derive(Clone, Debug)]
@@ -339,7 +339,7 @@ impl World {
         if let Some(reply) = self.server.execute(pending.session, &pending.statement, is_torn) {
             pending.reply = Some(reply);
         } else if waited {
-            pending.reply = Some(super::server::Reply::Done(Outcome::Unknown));
+            pending.reply = Some(Reply::Dead);
         }
         self.note(|world| {
             format!(
@@ -361,12 +361,7 @@ impl World {
     fn cut(&mut self, at: usize) -> Result<(), String> {
         let Some(pending) = self.abandon(at) else { return Ok(()) };
         self.note(|world| format!("writer {} loses its connection", world.processes[at].life));
-        let event = match pending {
-            Statement::Head(..) => Event::Head(Err(())),
-            Statement::Append(_) | Statement::Lock(_) | Statement::Finish(..) => {
-                Event::Done(Outcome::Unknown)
-            }
-        };
+        let event = pending.unheard();
         self.feed(at, event)
     }
 
@@ -399,15 +394,8 @@ impl World {
         self.server.restart();
         for at in 0..self.processes.len() {
             if self.processes[at].is_stopped {
-                // It will find its connection dead.
                 if let Some(pending) = &mut self.processes[at].pending {
-                    pending.reply = Some(match pending.statement {
-                        Statement::Head(..) => super::server::Reply::Head(None),
-                        _ => super::server::Reply::Done(Outcome::Unknown),
-                    });
-                    if matches!(pending.statement, Statement::Head(..)) {
-                        pending.reply = None;
-                    }
+                    pending.reply = Some(Reply::Dead);
                 }
             } else if !self.processes[at].is_gone {
                 self.cut(at)?;
