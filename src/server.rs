@@ -32,6 +32,7 @@ use build::ended_early;
 use crate::auth::Authenticator;
 use crate::clock::Clock;
 use crate::pb::v1::enforcement_service_server::EnforcementService;
+use crate::rate_limit::Limiter;
 
 pub use build::{Server, build, build_deviating};
 pub use drain::{Stop, Stopper, stop, stop_on_signals};
@@ -47,6 +48,8 @@ pub struct Parts<E> {
     pub admin: Routed,
     /// Who tells callers apart.
     pub authenticator: Arc<Authenticator>,
+    /// How often they may call.
+    pub limiter: Arc<Limiter>,
     /// How the parts behind are; the sender says when that changes.
     pub health: watch::Receiver<Health>,
     /// The time.
@@ -86,6 +89,9 @@ pub enum Error {
     /// The database's own key is none.
     #[error("the setting `audit_key` in the database is not a key of 32 bytes")]
     AuditKey,
+    /// Redis cannot be asked at the address that was given.
+    #[error("RATE_LIMIT_STORAGE_URI: {0}")]
+    Limits(String),
     /// The address is taken, or not this machine's.
     #[error("cannot listen on {address}")]
     Bind {

@@ -63,7 +63,8 @@ fn takes(kind: Kind) -> String {
         | Kind::Span { .. }
         | Kind::Choice(_)
         | Kind::Address
-        | Kind::Words => accepted,
+        | Kind::Words
+        | Kind::Limit => accepted,
     }
 }
 

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::value::{show_bytes, show_duration};
+use crate::rate_limit::storage::FORMS;
 
 /// One setting of the server.
 #[derive(Debug)]
@@ -52,9 +53,11 @@ pub enum Kind {
     Address,
     /// Comma-separated words.
     Words,
+    /// How often something may be done.
+    Limit,
     /// A key or pepper; never shown, never a flag.
     Key,
-    /// A database URL, which may hold a password; never shown, never a flag.
+    /// A URL, which may hold a password; never shown, never a flag.
     Url {
         /// What it may name.
         accepted: &'static str,
@@ -72,7 +75,8 @@ impl Kind {
             | Self::Span { .. }
             | Self::Choice(_)
             | Self::Address
-            | Self::Words => false,
+            | Self::Words
+            | Self::Limit => false,
         }
     }
 
@@ -94,6 +98,7 @@ impl Kind {
             }
             Self::Address => "an IP address or `localhost`".to_owned(),
             Self::Words => "names of letters, digits, `_` and `-`, separated by commas; or `none`".to_owned(),
+            Self::Limit => "calls a period, such as `1000/minute` or `20 per 10 seconds`, each with `burst N` where less or more than all of them may be made at once; several joined by `;` hold at once".to_owned(),
             Self::Key => "visible ASCII without white space and commas".to_owned(),
             Self::Url { accepted } => accepted.to_owned(),
         }
@@ -295,6 +300,53 @@ pub const SETTINGS: &[(&str, &[Setting])] = &[
         ],
     ),
     (
+        "Rate limits",
+        &[
+            Setting {
+                name: "RATE_LIMIT_ENABLED",
+                kind: Kind::Switch,
+                default: Some("true"),
+                dev: Some("false"),
+                meaning: "Whether agents are limited at all, and addresses that fail to log in.",
+            },
+            Setting {
+                name: "RATE_LIMIT_DEFAULT",
+                kind: Kind::Limit,
+                default: Some("1000/minute"),
+                dev: None,
+                meaning: "How often an agent may call that has no limit of its own (`agentguard agent limit`). A batch counts as its checks, a stream as its messages.",
+            },
+            Setting {
+                name: "RATE_LIMIT_AUTH_FAILURES",
+                kind: Kind::Limit,
+                default: Some("60/minute"),
+                dev: None,
+                meaning: "How often one address (IPv6: one /64) may fail to log in at one replica before it is told to wait. A valid key always passes.",
+            },
+            Setting {
+                name: "RATE_LIMIT_STORAGE_URI",
+                kind: Kind::Url { accepted: FORMS },
+                default: Some("memory://"),
+                dev: None,
+                meaning: "Where agents' calls are counted: in each replica by itself, or in a Redis (6 or newer) that replicas share. User and password are percent-encoded.",
+            },
+            Setting {
+                name: "RATE_LIMIT_ON_ERROR",
+                kind: Kind::Choice(&["local", "deny", "allow"]),
+                default: Some("local"),
+                dev: None,
+                meaning: "While Redis does not answer within 50 ms: `local` limits agents in each replica by itself, `deny` answers `UNAVAILABLE`, `allow` lets every call pass.",
+            },
+            Setting {
+                name: "RATE_LIMIT_REDIS_UNPROTECTED",
+                kind: Kind::Switch,
+                default: Some("false"),
+                dev: None,
+                meaning: "Whether a Redis beyond loopback may be used without a password in production. Whoever reaches it can lift or exhaust every limit.",
+            },
+        ],
+    ),
+    (
         "Audit",
         &[
             Setting {
@@ -337,15 +389,8 @@ pub const SETTINGS: &[(&str, &[Setting])] = &[
 ];
 
 /// Variables of the deployment guide that this version does not act on. Set, they are named in one warning line.
-pub const NOT_IN_EFFECT: &[&str] = &[
-    "CORS_ORIGINS",
-    "METRICS_ENABLED",
-    "METRICS_PATH",
-    "RATE_LIMIT_DEFAULT",
-    "RATE_LIMIT_ENABLED",
-    "RATE_LIMIT_STORAGE_URI",
-    "TRUST_PROXY_HEADERS",
-];
+pub const NOT_IN_EFFECT: &[&str] =
+    &["CORS_ORIGINS", "METRICS_ENABLED", "METRICS_PATH", "TRUST_PROXY_HEADERS"];
 
 /// Every setting, without the headings.
 pub fn all() -> impl Iterator<Item = &'static Setting> {

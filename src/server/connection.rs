@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -32,6 +33,7 @@ pub(super) trait Answer: Send + Sync + 'static {
 /// Serves one connection until its peer, its age, its idleness or `draining` ends it.
 pub(super) async fn serve<A: Answer>(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    peer: Peer,
     stack: Arc<A>,
     limits: Limits,
     draining: &CancellationToken,
@@ -48,6 +50,7 @@ pub(super) async fn serve<A: Answer>(
     let open = OpenStreams(Arc::new(Semaphore::new(limits::MAX_OPEN_STREAMS)));
     let service = service_fn(|mut request: http::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(open.clone());
+        request.extensions_mut().insert(peer);
         let (stack, closing, busy) = (Arc::clone(&stack), closing.clone(), Activity::begin(&activity));
         async move {
             let response = stack.answer(request.map(Body::new), closing).await;
@@ -155,6 +158,10 @@ struct Activity {
     open: AtomicUsize,
     begun: AtomicU64,
 }
+
+/// Where a connection comes from: its address, of IPv6 the /64.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) IpAddr);
 
 /// Streams of a connection that need no key.
 #[derive(Clone, Debug)]

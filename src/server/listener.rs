@@ -8,9 +8,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::connection::{self, Answer};
+use super::connection::{self, Answer, Peer};
 use super::limits::Limits;
-use super::seats::Seats;
+use super::seats::{self, Seats};
 
 /// After an accept that failed (no file descriptors left): time for some to come free, without a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -53,7 +53,8 @@ pub(super) async fn accept<A: Answer>(
         let (stack, draining, calls) = (Arc::clone(&stack), draining.clone(), calls.clone());
         connections.spawn(async move {
             let _seat = seat;
-            connection::serve(stream, stack, limits, &draining, calls).await;
+            connection::serve(stream, Peer(seats::group(address.ip())), stack, limits, &draining, calls)
+                .await;
         });
     }
     // Closed before the wait, so that new connections go to another replica.

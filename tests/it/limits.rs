@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// What is bounded, and the file and constant that bound it.
-const LIMITS: [(&str, &str, &str); 61] = [
+const LIMITS: &[(&str, &str, &str)] = &[
     ("Rules of a policy", "policy/compile.rs", "MAX_RULES"),
     (
         "Rules of a policy of which neither action nor resource starts with a literal",
@@ -67,6 +67,13 @@ const LIMITS: [(&str, &str, &str); 61] = [
     ("Bytes of one agent's large messages in memory", "service/call.rs", "MAX_LARGE_BYTES_PER_AGENT"),
     ("Admins' messages in flight", "server/limits.rs", "MAX_ADMIN_IN_FLIGHT"),
     ("Open streams of health and reflection on a connection", "server/limits.rs", "MAX_OPEN_STREAMS"),
+    ("Windows of a rate limit", "rate_limit/gcra.rs", "MAX_WINDOWS"),
+    ("Calls that a rate limit may speak of", "rate_limit/gcra.rs", "MAX_CALLS"),
+    ("Period of a rate limit, seconds", "rate_limit/gcra.rs", "MAX_PERIOD_SECONDS"),
+    ("Callers whose use a replica remembers", "rate_limit/local.rs", "MAX_KEYS"),
+    ("A call waits for Redis", "rate_limit/redis.rs", "BUDGET"),
+    ("Failures in a row before Redis is not asked", "rate_limit/redis.rs", "TOLERATED"),
+    ("Connections to Redis, a replica", "rate_limit/redis.rs", "CONNECTIONS"),
     ("Look-ups of one decision in the database", "service/enforcement/way.rs", "MAX_LOOK_UPS"),
     ("Agents' listings in the database", "service/enforcement/way.rs", "MAX_LISTINGS"),
     ("Streams reset before they are accepted", "server/limits.rs", "MAX_PENDING_RESETS"),
