@@ -26,6 +26,7 @@ mod evidence;
 mod faults;
 mod fences;
 mod fuzz;
+mod guarantees;
 mod harness;
 mod history;
 mod idempotency;
