@@ -7,6 +7,7 @@ mod network;
 mod plan;
 mod proxy;
 mod retry;
+mod round_trips;
 mod standby;
 mod stopped;
 mod wire;
