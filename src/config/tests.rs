@@ -174,24 +174,20 @@ fn settings_that_contradict_each_other_are_refused() {
 }
 
 #[test]
-fn tls_that_is_not_built_is_refused_and_the_rest_only_warned_of() {
-    let faults = serve(&[("ADMIN_API_KEY", STRONG), ("ENABLE_HTTPS", "true")]).unwrap_err();
-    assert_eq!(names(&faults), ["ENABLE_HTTPS"]);
-    assert!(serve(&[("ADMIN_API_KEY", STRONG), ("ENABLE_HTTPS", "definitely")]).is_err());
+fn what_this_version_does_not_do_is_warned_of() {
     let config = serve(&[
         ("ADMIN_API_KEY", STRONG),
         ("ENABLE_HTTPS", "false"),
         ("RATE_LIMIT_ENABLED", "true"),
         ("CORS_ORIGINS", "https://a"),
-        ("TRUST_PROXY_HEADERS", "true"),
     ])
     .unwrap();
     assert_eq!(config.warnings.len(), 2, "{:?}", config.warnings);
-    assert!(config.warnings[1].ends_with("CORS_ORIGINS, RATE_LIMIT_ENABLED, TRUST_PROXY_HEADERS"));
+    assert!(config.warnings[1].ends_with("CORS_ORIGINS, RATE_LIMIT_ENABLED"));
 }
 
 #[test]
-fn the_guides_production_file_starts_but_for_tls_and_the_placeholder() {
+fn the_guides_production_file_starts_but_for_the_placeholder_and_the_proxies() {
     let guide = [
         ("DATABASE_URL", "postgresql://agentguard:PASSWORD@db-host:5432/agentguard"),
         ("DATABASE_POOL_SIZE", "20"),
@@ -213,7 +209,7 @@ fn the_guides_production_file_starts_but_for_tls_and_the_placeholder() {
         ("REQUEST_TIMEOUT", "30"),
         ("MAX_REQUEST_SIZE", "10485760"),
     ];
-    assert_eq!(names(&serve(&guide).unwrap_err()), ["ADMIN_API_KEY", "ENABLE_HTTPS"]);
+    assert_eq!(names(&serve(&guide).unwrap_err()), ["TRUSTED_PROXIES", "ADMIN_API_KEY"]);
 }
 
 #[test]

@@ -9,13 +9,12 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use http::{HeaderValue, Request, Response};
-use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tower::Service;
 use tower::util::BoxCloneSyncService;
 use tracing::Instrument;
 
-use super::connection::{Answer, OpenStreams};
+use super::connection::{Answer, Link};
 use super::framing::{self, Framed};
 use super::limits::{Limits, MAX_ADMIN_IN_FLIGHT};
 use super::route::{self, NoRoute, Route, Wants};
@@ -48,7 +47,7 @@ pub(super) struct Stack<E> {
 }
 
 impl<E: EnforcementService> Answer for Stack<E> {
-    async fn answer(self: Arc<Self>, request: Request<Body>, closing: CancellationToken) -> Response<Body> {
+    async fn answer(self: Arc<Self>, request: Request<Body>, link: Arc<Link>) -> Response<Body> {
         // Request id and span: outermost, so that whatever happens below is found again by its id. The span is of the
         // highest level, so that no LOG_LEVEL hides the id.
         let request_id = envelope::request_id(request.headers(), crate::entropy::id);
@@ -56,7 +55,7 @@ impl<E: EnforcementService> Answer for Stack<E> {
         let speaks_grpc = route::is_grpc(&request);
 
         // Catch panic: one call that fails inside must not take its connection's other calls with it.
-        let passed = self.pass(request, &request_id, closing);
+        let passed = self.pass(request, &request_id, &link);
         let answered = AssertUnwindSafe(passed).catch_unwind().instrument(span.clone()).await;
         let _entered = span.entered();
         let mut response = match answered {
@@ -66,6 +65,9 @@ impl<E: EnforcementService> Answer for Stack<E> {
         };
         if let Ok(value) = HeaderValue::from_str(&request_id) {
             response.headers_mut().insert(envelope::REQUEST_ID, value);
+        }
+        if !speaks_grpc {
+            gateway::secure(response.headers_mut(), link.entrance.is_https());
         }
         response
     }
@@ -94,12 +96,20 @@ impl<E: EnforcementService> Stack<E> {
         &self,
         request: Request<Body>,
         request_id: &Arc<str>,
-        closing: CancellationToken,
+        link: &Link,
     ) -> Result<Response<Body>, NoRoute> {
         // Metrics will stand here: before everything that may refuse, so that refusals are counted.
 
         // Route: a path, a method or a content type that nobody answers costs nothing further.
-        let route = Route::of(&request)?;
+        let route = Route::of(&request, link.entrance.opens)?;
+
+        // Encryption: a call that came to the proxy in the clear has shown its key to everybody on the way.
+        if !route.is_health() && !link.entrance.is_secure_enough(link.peer, request.headers()) {
+            return Err(Error::PermissionDenied(
+                "HTTPS; the proxy in front does not say that this call came by it",
+            )
+            .into());
+        }
         let streams = route.streams(request.uri().path());
 
         // Deadline: before everything that may wait. The caller's, and for a unary call or the beginning of a stream
@@ -116,13 +126,14 @@ impl<E: EnforcementService> Stack<E> {
         let now = self.clock.instant();
         let call = Call {
             request_id: Arc::clone(request_id),
+            client: link.entrance.client(link.peer, request.headers()),
             deadline: if streams { asked } else { Some(bound) }.map(|left| now.plus(left)),
             is_retry: envelope::is_retry(request.headers()),
             in_flight: if route == Route::Admin { &self.admins_in_flight } else { &self.in_flight }.clone(),
             held: None,
-            closing,
+            closing: link.closing.clone(),
         };
-        let rest = self.admit(route, streams, request, call);
+        let rest = self.admit(route, streams, request, call, link);
         match tokio::time::timeout(bound, rest).await {
             Ok(answered) => Ok(answered?),
             Err(_) => Err(Error::DeadlineExceeded.into()),
@@ -136,6 +147,7 @@ impl<E: EnforcementService> Stack<E> {
         streams: bool,
         mut request: Request<Body>,
         mut call: Call,
+        link: &Link,
     ) -> Result<Response<Body>, Error> {
         // Shed: before the work of looking at keys. A stream counts each of its messages, not itself.
         let mut permit =
@@ -144,7 +156,11 @@ impl<E: EnforcementService> Stack<E> {
         // Authenticate: before a byte of the message is read.
         if let Some(wants) = route.wants() {
             let principal = self.authenticator.authenticate(request.headers()).await;
-            match (principal.map_err(|_| Error::Unauthenticated)?, wants) {
+            let principal = principal.map_err(|_| {
+                tracing::debug!(client = %call.client, "no valid key");
+                Error::Unauthenticated
+            });
+            match (principal?, wants) {
                 (Principal::Agent(agent), Wants::Agent) => {
                     let id = &agent.entry().subject.id;
                     permit = permit.map(|permit| permit.charge(id)).transpose()?;
@@ -166,7 +182,7 @@ impl<E: EnforcementService> Stack<E> {
             | Route::Admin
             | Route::Health
             | Route::Reflection
-            | Route::ReflectionAlpha => Ok(self.dispatch(route, streams, request, call).await),
+            | Route::ReflectionAlpha => Ok(self.dispatch(route, streams, request, call, link).await),
         }
     }
 
@@ -177,17 +193,15 @@ impl<E: EnforcementService> Stack<E> {
         streams: bool,
         mut request: Request<Body>,
         call: Call,
+        link: &Link,
     ) -> Response<Body> {
         let listens = route.listens(request.uri().path());
         let is_small = route.is_small(request.uri().path());
         // Health and reflection are open to everybody, so that what one connection may hold is bounded here.
-        let seat = match request.extensions().get::<OpenStreams>() {
-            Some(open) if streams && route.is_foreign() => match open.take() {
-                Some(seat) => Some(seat),
-                None => return call.refuse(&Error::Overloaded).into_http(),
-            },
-            Some(_) | None => None,
-        };
+        let seat = if streams && route.is_foreign() { Some(link.open.take()) } else { None };
+        if matches!(seat, Some(None)) {
+            return call.refuse(&Error::Overloaded).into_http();
+        }
         request.extensions_mut().insert(call.clone());
         if listens {
             request = request.map(|body| Body::new(Questions::new(body, call.closing.clone())));
@@ -222,7 +236,7 @@ impl<E: EnforcementService> Stack<E> {
             // A stream that listens ends when its questions do.
             closing: (!listens).then_some(call.closing),
             is_foreign: route.is_foreign(),
-            seat,
+            seat: seat.flatten(),
         };
         response.map(|body| Body::new(Answers::new(body, call.request_id, ends)))
     }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// What is bounded, and the file and constant that bound it.
-const LIMITS: [(&str, &str, &str); 59] = [
+const LIMITS: [(&str, &str, &str); 64] = [
     ("Rules of a policy", "policy/compile.rs", "MAX_RULES"),
     (
         "Rules of a policy of which neither action nor resource starts with a literal",
@@ -68,6 +68,11 @@ const LIMITS: [(&str, &str, &str); 59] = [
     ("Look-ups of one decision in the database", "service/enforcement/way.rs", "MAX_LOOK_UPS"),
     ("Agents' listings in the database", "service/enforcement/way.rs", "MAX_LISTINGS"),
     ("Streams reset before they are accepted", "server/limits.rs", "MAX_PENDING_RESETS"),
+    ("Frames of a connection that belong to no call", "server/limits.rs", "MAX_CHATTER"),
+    ("Such frames that a frame of a call makes up for", "server/limits.rs", "CHATTER_EARNED"),
+    ("Such frames that a second makes up for", "server/limits.rs", "CHATTER_A_SECOND"),
+    ("Connections of `ADMIN_ADDR`, and of `HEALTH_ADDR`", "server/limits.rs", "MAX_SIDE_CONNECTIONS"),
+    ("Connections of one address there", "server/limits.rs", "MAX_SIDE_CONNECTIONS_PER_ADDRESS"),
 ];
 
 #[test]
