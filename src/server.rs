@@ -37,7 +37,7 @@ use crate::auth::Authenticator;
 use crate::clock::Clock;
 use crate::pb::v1::enforcement_service_server::EnforcementService;
 
-pub use build::{Server, build};
+pub use build::{Server, build, build_deviating};
 pub use doors::Doors;
 pub use drain::{Stop, Stopper, stop, stop_on_signals};
 pub use gateway::enforce_request;

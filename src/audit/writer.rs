@@ -7,11 +7,11 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
 use crate::ids::ChainId;
@@ -50,7 +50,7 @@ pub struct Writer {
 /// What the writer shows of itself.
 #[derive(Debug, Default)]
 struct State {
-    broken: AtomicBool,
+    broken: watch::Sender<bool>,
     queued: AtomicUsize,
     records: AtomicU64,
     commits: AtomicU64,
@@ -121,7 +121,13 @@ impl Writer {
 
     /// Whether the database does not answer, so that new calls are refused at once.
     pub fn is_broken(&self) -> bool {
-        self.state.broken.load(Ordering::Relaxed)
+        *self.state.broken.borrow()
+    }
+
+    /// Waits until nothing is in doubt any more for which callers were told that the database does not answer.
+    pub async fn settled(&self) {
+        // The sender is in the state that this writer shares, so that it cannot be gone.
+        drop(self.state.broken.subscribe().wait_for(|broken| !broken).await);
     }
 
     /// The chain that this writer appends to, once there is one.
@@ -138,7 +144,7 @@ impl Writer {
             queued: state.queued.load(Ordering::Relaxed),
             fenced: state.fenced.load(Ordering::Relaxed),
             lost: state.lost.load(Ordering::Relaxed),
-            broken: state.broken.load(Ordering::Relaxed),
+            broken: *state.broken.borrow(),
         }
     }
 }
@@ -262,6 +268,10 @@ impl Shell {
     /// Hands on what the machine has to say; answers whether it is done for good.
     fn tell(&mut self) -> bool {
         let mut done = false;
+        // Before any answer: who hears that nothing is known must be able to wait until something is.
+        self.state.broken.send_if_modified(|broken| {
+            std::mem::replace(broken, self.machine.is_broken()) != self.machine.is_broken()
+        });
         for notice in self.machine.notices() {
             match notice {
                 Notice::Answer(ticket, answer) => {
@@ -289,7 +299,6 @@ impl Shell {
                 Notice::Closed => done = true,
             }
         }
-        self.state.broken.store(self.machine.is_broken(), Ordering::Relaxed);
         self.state.queued.store(self.machine.queued(), Ordering::Relaxed);
         let chain = self.machine.chain();
         if self.state.chain.load().as_deref() != chain {

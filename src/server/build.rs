@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::config::{AuditMode, Config, Database, Https, Secret};
 use crate::pb::v1::admin_service_server::AdminServiceServer;
 use crate::service::admin::{self, AdminService};
-use crate::service::enforcement::{Bounds, Enforcement, Way};
+use crate::service::enforcement::{Bounds, Deviation, Enforcement, Way};
 use crate::service::tally::Tally;
 use crate::store::{Location, Options, Store};
 use crate::view::{self, Views};
@@ -65,6 +65,15 @@ impl fmt::Debug for Server {
 /// # Errors
 /// Whatever keeps it from serving; nothing is left running then.
 pub async fn build(config: &Config, clock: Clock) -> Result<Server, Error> {
+    build_deviating(config, clock, Deviation::Nothing).await
+}
+
+/// Makes a server that leaves `deviation` out of the way of a check. For tests that must be able to fail; see
+/// [`Deviation`] for why it is an argument and no setting.
+///
+/// # Errors
+/// As [`build`].
+pub async fn build_deviating(config: &Config, clock: Clock, deviation: Deviation) -> Result<Server, Error> {
     let store = Store::open(&options(config)).await?;
     store.schema().await?.fits()?;
     look_after_months(&store, &clock).await;
@@ -97,7 +106,8 @@ pub async fn build(config: &Config, clock: Clock) -> Result<Server, Error> {
     let authenticator = Arc::new(Authenticator::new(Arc::clone(&views), peppers, admin_keys, clock.clone()));
     spawn(&mut tasks, "the last use of keys", Arc::clone(&authenticator).flush_uses(store.clone()));
 
-    let way = Way::new(Arc::clone(&views), writer.clone(), store.clone(), keeper, clock.clone(), mode);
+    let way = Way::new(Arc::clone(&views), writer.clone(), store.clone(), keeper, clock.clone(), mode)
+        .deviating(deviation);
     let tally = Arc::new(Tally::default());
     let admin = AdminService::new(admin::Parts {
         store: store.clone(),

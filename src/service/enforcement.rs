@@ -21,11 +21,13 @@ use super::convert::{self, Answer, PlaceText};
 use super::page::{self, Listing};
 use super::tally::Tally;
 
+mod deviation;
 mod entry;
 mod idempotency;
 mod report;
 mod way;
 
+pub use deviation::Deviation;
 pub use way::{Answered, Way};
 
 /// Checks of one batch at most: one transaction stays short.

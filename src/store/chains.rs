@@ -144,7 +144,7 @@ impl Appender {
                     }
                     None => None,
                 };
-                (there.is_some(), listed(chain_no, last, previous)?)
+                (there.is_some(), listed(chain_no, last, previous))
             }};
         }
         match self {
@@ -186,7 +186,7 @@ impl Appender {
         settle(done)
     }
 
-    /// The head of `chain`, and the hash of its record `seq`.
+    /// The head of `chain`, and the hash of its record `seq`. `None` if there is no such chain, or no head to go by.
     ///
     /// # Errors
     /// When the database is away.
@@ -206,16 +206,10 @@ impl Appender {
                 sql_as!(true, HeadRow, HEAD, chain.as_str(), seq).fetch_optional(pool).await?
             }
         };
-        row.map(|(seq, hash, closed, asked, epoch, n, token)| {
-            Ok(Head {
-                seq,
-                hash: hash_of(&hash, chain.as_str())?,
-                closed,
-                asked: asked.map(|asked| hash_of(&asked, chain.as_str())).transpose()?,
-                stamp: stamp((epoch, n, token))?,
-            })
-        })
-        .transpose()
+        let Some((seq, hash, closed, asked, epoch, n, token)) = row else { return Ok(None) };
+        let Some(hash) = hash_of(&hash, chain.as_str()) else { return Ok(None) };
+        let asked = asked.and_then(|asked| hash_of(&asked, chain.as_str()));
+        Ok(Some(Head { seq, hash, closed, asked, stamp: stamp((epoch, n, token))? }))
     }
 }
 
@@ -234,28 +228,23 @@ fn settle(done: Result<Option<Stamp>, Error>) -> Outcome {
     }
 }
 
-fn hash_of(bytes: &[u8], key: &str) -> Result<Hash, Error> {
-    Hash::try_from(bytes).map_err(|_| Error::Corrupt {
-        table: "audit_chains",
-        key: key.to_owned(),
-        fault: "a hash is not 32 bytes".into(),
-    })
+/// A stored hash. One that is none was changed by hand: its chain counts as gone, so that whoever writes moves on to
+/// another, and verification tells of it. An error here would stop every writer for good.
+fn hash_of(bytes: &[u8], chain: &str) -> Option<Hash> {
+    let hash = Hash::try_from(bytes).ok();
+    if hash.is_none() {
+        tracing::error!(chain, "the hash at the head of an audit chain is not 32 bytes; verify the audit");
+    }
+    hash
 }
 
-fn listed(chain_no: i64, last: Option<String>, head: Option<(i64, Vec<u8>)>) -> Result<Listed, Error> {
-    let previous = match (last, head) {
-        (Some(last), Some((seq, hash))) => {
-            let hash = hash_of(&hash, &last)?;
-            let chain = last.parse().map_err(|_| Error::Corrupt {
-                table: "audit_list",
-                key: "1".into(),
-                fault: "the last chain is no chain id".into(),
-            })?;
-            Some((chain, seq, hash))
-        }
-        (_, _) => None,
-    };
-    Ok(Listed { chain_no, previous })
+/// The list as an opening record names it; a predecessor that is none is not named.
+fn listed(chain_no: i64, last: Option<String>, head: Option<(i64, Vec<u8>)>) -> Listed {
+    let previous = last.zip(head).and_then(|(last, (seq, hash))| {
+        let hash = hash_of(&hash, &last)?;
+        Some((last.parse().ok()?, seq, hash))
+    });
+    Listed { chain_no, previous }
 }
 
 async fn append_postgres(lane: &Lane, batch: &Batch) -> Result<Option<Stamp>, Error> {

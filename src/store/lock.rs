@@ -20,8 +20,7 @@ pub(super) struct FileLock {
 impl FileLock {
     /// Takes the lock beside `database`, or says who has it.
     pub(super) fn take(database: &Path, allow_network: bool) -> Result<Self, Error> {
-        let cannot =
-            |error: io::Error| Error::File(format!("cannot open `{}`: {error}", database.display()));
+        let cannot = |error: io::Error| Error::File(format!("cannot open `{}`: {error}", database.display()));
         let real = real(database, MAX_LINKS).map_err(cannot)?;
         let mut name = real.as_os_str().to_owned();
         name.push(".lock");

@@ -91,6 +91,67 @@ async fn large_messages_are_refused_before_they_are_read() {
     drop(batches);
 }
 
+/// A field of a message, as it is on the wire.
+fn field(number: u8, mut content: Vec<u8>) -> Vec<u8> {
+    let mut bytes = vec![number << 3 | 2];
+    prost::encoding::encode_varint(u64::try_from(content.len()).unwrap(), &mut bytes);
+    bytes.append(&mut content);
+    bytes
+}
+
+/// Two bytes of a message may become two hundred in memory; they are counted before they are read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_message_of_nothing_takes_no_memory() {
+    const MIB: usize = 1_024 * 1_024;
+    let empty = || [0x0a, 0x00].repeat(10_000_000 / 2 - 100);
+    // `arguments` of a check is a list under the name `l`, and the check one of a batch.
+    let list = |values: Vec<u8>| {
+        let entry = [field(1, b"l".to_vec()), field(2, field(6, values))].concat();
+        field(1, [field(1, b"a".to_vec()), field(3, field(1, entry))].concat())
+    };
+    let members: Vec<u8> = (0u32..1_200_000)
+        .flat_map(|number| field(1, field(1, number.to_be_bytes().map(|b| b & 0x7f).to_vec())))
+        .collect();
+    let members = field(1, [field(1, b"a".to_vec()), field(3, members)].concat());
+    for (what, message, bound) in [
+        ("checks", empty(), "more than 100 items"),
+        ("values", list(empty()), "more than 100000 values"),
+        ("members", members, "more than 100000 values"),
+    ] {
+        assert!(message.len() > 9_000_000 && message.len() < 10 * MIB, "{what}: {}", message.len());
+        let guard = Guard::on_sqlite(&[]);
+        let agent = guard.admin().await.agent("greedy").await;
+        guard.caller(&agent.key).await.enforce(check()).await.unwrap();
+        let before = guard.peak_memory();
+        let wire = Wire::connect(&guard.endpoint()).await;
+        let mut framed = head(u32::try_from(message.len()).unwrap()).to_vec();
+        framed.extend(message);
+        let headers = with_key(&agent.key);
+        let refused = wire.send(("POST", BATCH), "application/grpc", &headers, framed.into(), false).await;
+        assert_eq!((refused.code(), refused.reason().as_str()), (3, "INVALID_ARGUMENT"), "{what}");
+        let headers = if refused.trailers.is_empty() { &refused.headers } else { &refused.trailers };
+        let text = tonic::Status::from_header_map(headers).unwrap();
+        assert!(text.message().contains(bound), "{what}: {}", text.message());
+        let grown = guard.peak_memory() - before;
+        assert!(grown < 40 * MIB, "{what}: grew by {} MiB", grown / MIB);
+    }
+    // The control: the measure sees what an honest message of that size takes, which is answered.
+    let guard = Guard::on_sqlite(&[]);
+    let agent = guard.admin().await.agent("honest").await;
+    let mut caller = guard.caller(&agent.key).await;
+    caller.enforce(check()).await.unwrap();
+    let before = guard.peak_memory();
+    let text = Value { kind: Some(Kind::StringValue("x".repeat(90))) };
+    let values = prost_types::ListValue { values: vec![text; 999] };
+    let values = Value { kind: Some(Kind::ListValue(values)) };
+    let arguments = Some(Struct { fields: BTreeMap::from([("l".to_owned(), values)]) });
+    let checks = vec![v1::EnforceRequest { arguments, ..check() }; 100];
+    let request = caller.request(v1::BatchEnforceRequest { checks, ..Default::default() });
+    assert_eq!(caller.client().batch_enforce(request).await.unwrap().into_inner().results.len(), 100);
+    let grown = guard.peak_memory() - before;
+    assert!(grown > 15 * MIB, "grew by {} KiB only", grown / 1_024);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_key_one_connection_holds_few_streams_open() {
     let guard = Guard::on_sqlite(&[]);

@@ -119,6 +119,12 @@ const FENCES: &[Fence] = &[
         breach: ("src/store/agents.rs", "use crate::{\n    audit,\n    service::status,\n};"),
     },
     Fence {
+        forbidden: r"\b([Dd]eviation|build_deviating|deviating|RevisionUnchecked|RepeatsUnconfirmed)\b",
+        place: Place::Outside(&["server", "service/enforcement"]),
+        why: "a check can be left out by a test's argument only; no setting, flag or message leads there",
+        breach: ("src/cli/serve.rs", "use crate::server::build_deviating;"),
+    },
+    Fence {
         forbidden: r"\bunsafe\b",
         place: Place::Everywhere,
         why: "no `unsafe`",

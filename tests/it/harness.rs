@@ -10,12 +10,14 @@ use std::time::{Duration, Instant};
 use agentguard::pb::v1;
 use agentguard::pb::v1::admin_service_client::AdminServiceClient;
 use agentguard::pb::v1::enforcement_service_client::EnforcementServiceClient;
+use agentguard::service::enforcement::Deviation;
 use prost::Message;
 use tempfile::TempDir;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
 use crate::cli::{self, Run};
+use crate::deviant;
 
 /// A key that production accepts.
 pub const ADMIN_KEY: &str = "hT4-wq9ZrLx2_VbNcY7sKdG5mPjE8uAf";
@@ -27,6 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Guard {
     directory: TempDir,
     settings: Vec<(String, String)>,
+    deviation: Deviation,
     process: Option<Child>,
     address: SocketAddr,
     log: Arc<Mutex<String>>,
@@ -35,18 +38,28 @@ pub struct Guard {
 impl Guard {
     /// A server on a new SQLite file.
     pub fn on_sqlite(settings: &[(&str, &str)]) -> Self {
+        Self::deviating_on_sqlite(Deviation::Nothing, settings)
+    }
+
+    /// The same with one check left out.
+    pub fn deviating_on_sqlite(deviation: Deviation, settings: &[(&str, &str)]) -> Self {
         let directory = tempfile::Builder::new().prefix("guard").tempdir().unwrap();
         let url = format!("sqlite://{}", directory.path().join("agentguard.db").display());
-        Self::start(directory, &url, settings)
+        Self::start(directory, &url, settings, deviation)
     }
 
     /// A server on the PostgreSQL database at `url`, which may be served by another one already.
     pub fn on_postgres(url: &str, settings: &[(&str, &str)]) -> Self {
-        let directory = tempfile::Builder::new().prefix("guard").tempdir().unwrap();
-        Self::start(directory, url, settings)
+        Self::deviating_on_postgres(Deviation::Nothing, url, settings)
     }
 
-    fn start(directory: TempDir, url: &str, settings: &[(&str, &str)]) -> Self {
+    /// The same with one check left out.
+    pub fn deviating_on_postgres(deviation: Deviation, url: &str, settings: &[(&str, &str)]) -> Self {
+        let directory = tempfile::Builder::new().prefix("guard").tempdir().unwrap();
+        Self::start(directory, url, settings, deviation)
+    }
+
+    fn start(directory: TempDir, url: &str, settings: &[(&str, &str)], deviation: Deviation) -> Self {
         let mut all: Vec<(String, String)> = [
             ("DATABASE_URL", url),
             ("ADMIN_API_KEY", ADMIN_KEY),
@@ -62,8 +75,14 @@ impl Guard {
         // Later settings win, as they would on a command line.
         all.reverse();
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut guard =
-            Self { directory, settings: all, process: None, address: nowhere, log: Arc::default() };
+        let mut guard = Self {
+            directory,
+            settings: all,
+            deviation,
+            process: None,
+            address: nowhere,
+            log: Arc::default(),
+        };
         let migrated = cli::run(&["migrate", "up"], &guard.environment());
         assert_eq!(migrated.code, 0, "{migrated:?}");
         guard.restart();
@@ -86,7 +105,11 @@ impl Guard {
     /// Starts the server again after [`Guard::kill`] or [`Guard::stop`]: the same database, another port.
     pub fn restart(&mut self) {
         assert!(self.process.is_none(), "the server is still running");
-        let mut command = cli::program(&["serve"], &self.environment());
+        let environment = self.environment();
+        let mut command = match self.deviation {
+            Deviation::Nothing => cli::program(&["serve"], &environment),
+            deviation => deviant::program(deviation, &environment),
+        };
         command.current_dir(self.directory.path()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut process = command.spawn().unwrap();
         let lines = BufReader::new(process.stderr.take().unwrap()).lines();
@@ -124,9 +147,22 @@ impl Guard {
         assert!(status.success(), "the server ended with {status}: {}", self.log());
     }
 
+    /// The server's process, to be stopped, continued or looked at.
+    pub fn process(&self) -> u32 {
+        self.process.as_ref().expect("the server runs").id()
+    }
+
     /// Everything that the server logged, over all its lives.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
+    }
+
+    /// The most memory that the running process ever had resident, in bytes.
+    pub fn peak_memory(&self) -> usize {
+        let process = self.process.as_ref().expect("the server does not run").id();
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1_024
     }
 
     /// Where its files are; with SQLite, `agentguard.db`.
@@ -187,6 +223,11 @@ pub struct NewAgent {
 }
 
 impl Admin {
+    /// The client, for calls that have no short form here; give it requests of [`admin`].
+    pub fn client(&mut self) -> &mut AdminServiceClient<Channel> {
+        &mut self.client
+    }
+
     /// A new agent of team `team` in production.
     pub async fn agent(&mut self, name: &str) -> NewAgent {
         let agent = v1::Agent {
@@ -244,7 +285,7 @@ impl Admin {
 }
 
 /// A call with the admin's key.
-fn admin<T>(message: T) -> Request<T> {
+pub fn admin<T>(message: T) -> Request<T> {
     let mut request = Request::new(message);
     request.metadata_mut().insert("x-admin-key", ADMIN_KEY.parse().unwrap());
     request

@@ -1,6 +1,7 @@
 //! Repeats: the first decision again and no second record, unless deciding now is stricter.
 
 mod bounds;
+mod repeats;
 mod replicas;
 
 use agentguard::pb::v1;

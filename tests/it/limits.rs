@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// What is bounded, and the file and constant that bound it.
-const LIMITS: [(&str, &str, &str); 64] = [
+const LIMITS: &[(&str, &str, &str)] = &[
     ("Rules of a policy", "policy/compile.rs", "MAX_RULES"),
     (
         "Rules of a policy of which neither action nor resource starts with a literal",
@@ -34,6 +34,8 @@ const LIMITS: [(&str, &str, &str); 64] = [
     ("An idempotency key stands for its decision", "service/enforcement/idempotency.rs", "LIFETIME"),
     ("Repeats of one decision", "service/enforcement/idempotency.rs", "MAX_REPEATS"),
     ("Checks of a batch", "service/enforcement.rs", "MAX_BATCH"),
+    ("Values of a large message", "service/codec/bulk.rs", "MAX_MESSAGE_VALUES"),
+    ("Rules, labels and texts in lists of a large message", "service/codec/bulk.rs", "MAX_MESSAGE_PARTS"),
     ("Undecided messages of a stream", "service/enforcement.rs", "MAX_OUTSTANDING"),
     ("Outcome metadata, bytes", "service/convert/request.rs", "MAX_METADATA_BYTES"),
     ("Outcome error text, bytes", "service/convert/request.rs", "MAX_OUTCOME_ERROR_BYTES"),

@@ -64,16 +64,12 @@ fn failed(error: &str) -> v1::Outcome {
 
 fn noted(note: &str) -> v1::Outcome {
     let note = Value { kind: Some(Kind::StringValue(note.to_owned())) };
-    v1::Outcome {
-        metadata: Some(Struct { fields: [("note".to_owned(), note)].into() }),
-        ..succeeded()
-    }
+    v1::Outcome { metadata: Some(Struct { fields: [("note".to_owned(), note)].into() }), ..succeeded() }
 }
 
 /// Reports; answers whether it was known already.
 async fn report(caller: &Caller, decision_id: &str, outcome: v1::Outcome) -> Result<bool, Status> {
-    let message =
-        v1::ReportOutcomeRequest { decision_id: decision_id.to_owned(), outcome: Some(outcome) };
+    let message = v1::ReportOutcomeRequest { decision_id: decision_id.to_owned(), outcome: Some(outcome) };
     let request = caller.request(message);
     Ok(caller.clone().client().report_outcome(request).await?.into_inner().idempotent_repeat)
 }
@@ -85,12 +81,17 @@ async fn the_same_outcome_twice_is_one_record_and_another_is_refused() {
             let id = stage.decide().await;
             assert!(!report(&stage.caller, &id, outcome.clone()).await.unwrap());
             assert!(report(&stage.caller, &id, outcome.clone()).await.unwrap());
-            for other in [succeeded(), failed(""), failed("no such file"), failed("x"), noted("slow"), noted("")] {
+            for other in
+                [succeeded(), failed(""), failed("no such file"), failed("x"), noted("slow"), noted("")]
+            {
                 if other == outcome {
                     continue;
                 }
                 let refused = report(&stage.caller, &id, other).await.unwrap_err();
-                assert_eq!((refused.code(), reason(&refused).as_str()), (Code::AlreadyExists, "ALREADY_EXISTS"));
+                assert_eq!(
+                    (refused.code(), reason(&refused).as_str()),
+                    (Code::AlreadyExists, "ALREADY_EXISTS")
+                );
             }
             assert_eq!(stage.recorded(&id).await, 1);
         }

@@ -24,8 +24,11 @@ use super::postgres::Database;
 
 mod admin;
 mod coherence;
+mod heads;
+mod living;
 mod months;
 mod tamper;
+mod worst;
 mod write;
 
 /// Runs each named test on SQLite and on PostgreSQL.

@@ -37,7 +37,8 @@ async fn each_kind_of_key_opens_its_own_service_only() {
     let bare =
         |path: &str| Request::post(format!("http://x{path}")).header("content-type", "application/grpc");
     let agent_key = front.agent_key.as_str();
-    let wrong = format!("{}x", agent_key.split_at(agent_key.len() - 1).0);
+    let (front_of_key, last) = agent_key.split_at(agent_key.len() - 1);
+    let wrong = format!("{front_of_key}{}", if last == "x" { "y" } else { "x" });
     let two = format!("Bearer {agent_key}");
     let ok = Some("0");
     let (unauthenticated, denied) = (Some("16"), Some("7"));

@@ -128,6 +128,9 @@ struct Position {
     newest: i64,
     /// The last record sent of each chain that may go on.
     open: BTreeMap<i64, i64>,
+    /// The chain served last. The next comes first then, so that one that never rests does not keep the others back.
+    /// No part of the token.
+    served: i64,
 }
 
 impl Position {
@@ -149,7 +152,9 @@ impl Position {
             self.newest = chain.chain_no;
             self.open.insert(chain.chain_no, 0);
         }
-        for (chain_no, sent) in self.open.clone() {
+        let open = self.open.clone();
+        let later = open.range(self.served.saturating_add(1)..);
+        for (&chain_no, &sent) in later.chain(open.range(..=self.served)) {
             // The head first, then records up to it.
             let chain = store.chains(chain_no - 1, 1).await?.into_iter().next();
             let Some(chain) = chain.filter(|chain| chain.chain_no == chain_no) else {
@@ -166,6 +171,7 @@ impl Position {
             let until = chain.head_seq.min(sent.saturating_add(BATCH));
             let rows = store.chain_records(&chain.chain_id, sent, until, BATCH).await?;
             self.open.insert(chain_no, until);
+            self.served = chain_no;
             let readable = rows.into_iter().filter_map(|row| {
                 let broken = |broken: store::records::Broken| {
                     tracing::error!(
@@ -204,7 +210,7 @@ impl FromStr for Position {
         if open.last_key_value().is_some_and(|(chain, _)| *chain > newest) {
             Err(NoPlace)
         } else {
-            Ok(Self { newest, open })
+            Ok(Self { newest, open, served: 0 })
         }
     }
 }
@@ -212,12 +218,43 @@ impl FromStr for Position {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::Kind;
 
     #[test]
     fn a_position_reads_back() {
-        for position in [Position::default(), Position { newest: 9, open: [(3, 17), (9, 0)].into() }] {
+        for position in
+            [Position::default(), Position { newest: 9, open: [(3, 17), (9, 0)].into(), served: 0 }]
+        {
             assert_eq!(position.to_string().parse(), Ok(position));
         }
+    }
+
+    #[tokio::test]
+    async fn a_chain_that_never_rests_does_not_keep_the_others_back() {
+        use crate::audit::{Entry, Mode, Writer, writer};
+        use crate::clock::{Clock, Timestamp};
+        let folder = tempfile::tempdir().unwrap();
+        let options = crate::store::Options::sqlite(folder.path().join("a.db"));
+        let store = Store::open(&options).await.unwrap();
+        store.migrate(Timestamp::from_micros(0)).await.unwrap();
+        let mut tasks = tokio::task::JoinSet::new();
+        let mut writers = Vec::new();
+        for name in ["busy", "quiet", "other"] {
+            let (writer, task) =
+                Writer::start(&store, writer::settings(Mode::Durable, "0", name), Clock::System);
+            tasks.spawn(task);
+            writer.record(vec![Entry::new(Kind::Report)]).await.unwrap();
+            writers.push(writer);
+        }
+        let mut position = Position::default();
+        let mut served = Vec::new();
+        for _ in 0..6 {
+            writers[0].record(vec![Entry::new(Kind::Report)]).await.unwrap();
+            let (records, moved) = position.advance(&store).await.unwrap();
+            assert!(moved);
+            served.push(records.last().unwrap().position.chain_no);
+        }
+        assert_eq!(served, [1, 2, 3, 1, 1, 1]);
     }
 
     #[test]

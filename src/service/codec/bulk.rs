@@ -140,12 +140,9 @@ impl Counts {
 
 impl Excess {
     fn error(self, root: Shape) -> Error {
-        let field = match root {
-            Shape::Batch => "checks",
-            Shape::PolicyRequest => "policy",
-            Shape::AgentRequest => "agent",
-            _ => "",
-        };
+        let fields =
+            [(Shape::Batch, "checks"), (Shape::PolicyRequest, "policy"), (Shape::AgentRequest, "agent")];
+        let field = fields.into_iter().find(|(shape, _)| *shape == root).map_or("", |(_, field)| field);
         let message = match self {
             Self::Checks => format!("has more than {MAX_BATCH} items; 1 to {MAX_BATCH} are accepted"),
             Self::Values => format!("holds more than {MAX_MESSAGE_VALUES} values in all"),

@@ -59,6 +59,8 @@ type Key = (AgentId, String);
 enum Slot {
     /// The first call is under way; the channel closes when it ends.
     Pending(watch::Receiver<()>),
+    /// The first call was told that nothing is known of its commit, and nothing is known of it yet.
+    Doubt,
     Done {
         remembered: Box<Remembered>,
         since: Instant,
@@ -95,6 +97,8 @@ pub enum Claim {
     First(Turn),
     /// Wait until this channel closes, then ask again.
     Wait(watch::Receiver<()>),
+    /// Be refused: the first call's decision may yet be committed, so that neither it nor a second one can be answered.
+    Doubt,
     /// There is a decision; the call is one more of its repeats.
     Known(Box<Remembered>, Repeat),
 }
@@ -131,7 +135,7 @@ pub struct Turn {
     /// The entry that was there before, put back if the call fails.
     before: Option<(Box<Remembered>, Instant)>,
     /// Closes when this turn ends, and wakes who waits.
-    _ended: watch::Sender<()>,
+    ended: Option<watch::Sender<()>>,
 }
 
 impl Idempotency {
@@ -141,6 +145,7 @@ impl Idempotency {
         let key = (agent.clone(), key.to_owned());
         match state.slots.get_mut(&key) {
             Some(Slot::Pending(ended)) => return Claim::Wait(ended.clone()),
+            Some(Slot::Doubt) => return Claim::Doubt,
             Some(Slot::Done { remembered, since, burst }) if now.since(*since) < LIFETIME => {
                 let own = burst.join(now);
                 let mut known = remembered.clone();
@@ -159,7 +164,7 @@ impl Idempotency {
         let mut state = self.lock();
         let key = (agent.clone(), key.to_owned());
         let before = match state.slots.get(&key)? {
-            Slot::Pending(_) => return None,
+            Slot::Pending(_) | Slot::Doubt => return None,
             Slot::Done { remembered, since, .. } => (remembered.clone(), *since),
         };
         Some(self.pend(&mut state, key, Some(before)))
@@ -173,7 +178,7 @@ impl Idempotency {
     ) -> Turn {
         let (ended, waiting) = watch::channel(());
         state.slots.insert(key.clone(), Slot::Pending(waiting));
-        Turn { map: Arc::clone(self), key, before, _ended: ended }
+        Turn { map: Arc::clone(self), key, before, ended: Some(ended) }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -211,13 +216,24 @@ impl Turn {
         let map = Arc::clone(&self.map);
         map.lock().keep(&self.key, Box::new(remembered), since, now);
     }
+
+    /// Nothing is known of the decision's commit: who waits is woken, and until the turn is dropped nobody decides the
+    /// key. A second decision would stand beside the first if that was committed after all.
+    pub fn doubt(&mut self) {
+        let mut state = self.map.lock();
+        if let Some(slot @ Slot::Pending(_)) = state.slots.get_mut(&self.key) {
+            *slot = Slot::Doubt;
+        }
+        drop(state);
+        self.ended = None;
+    }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
         let map = Arc::clone(&self.map);
         let mut state = map.lock();
-        if let Some(Slot::Pending(_)) = state.slots.get(&self.key) {
+        if let Some(Slot::Pending(_) | Slot::Doubt) = state.slots.get(&self.key) {
             match self.before.take() {
                 Some((remembered, since)) => {
                     let burst = Burst::default();
@@ -319,6 +335,55 @@ mod tests {
         let map = Arc::new(Idempotency::default());
         drop(map.claim(&agent(), "k", at(0)));
         assert!(matches!(map.claim(&agent(), "k", at(0)), Claim::First(_)));
+    }
+
+    #[tokio::test]
+    async fn a_key_in_doubt_is_nobodys_and_keeps_nobody_waiting() {
+        let map = Arc::new(Idempotency::default());
+        let Claim::First(mut turn) = map.claim(&agent(), "k", at(0)) else { panic!() };
+        let Claim::Wait(mut waiting) = map.claim(&agent(), "k", at(0)) else { panic!() };
+        turn.doubt();
+        assert!(waiting.changed().await.is_err(), "who waits is woken");
+        assert!(matches!(map.claim(&agent(), "k", at(0)), Claim::Doubt));
+        assert!(map.retake(&agent(), "k").is_none());
+        drop(turn);
+        assert!(matches!(map.claim(&agent(), "k", at(0)), Claim::First(_)));
+    }
+
+    #[tokio::test]
+    async fn who_waited_for_a_first_call_that_failed_goes_on() {
+        let map = Arc::new(Idempotency::default());
+        let Claim::First(turn) = map.claim(&agent(), "k", at(0)) else { panic!() };
+        let Claim::Wait(mut ended) = map.claim(&agent(), "k", at(0)) else { panic!() };
+        let (waited, ()) = tokio::join!(ended.changed(), async { drop(turn) });
+        assert!(waited.is_err());
+        assert!(matches!(map.claim(&agent(), "k", at(0)), Claim::First(_)));
+    }
+
+    #[test]
+    fn a_full_map_pushes_out_the_oldest_of_whoever_has_most() {
+        let map = Arc::new(Idempotency::default());
+        let agent = |number: u8| AgentId::new(Timestamp::from_micros(0), [number; 16]);
+        let keep = |number: u8, key: usize| {
+            let Claim::First(turn) = map.claim(&agent(number), &key.to_string(), at(0)) else { panic!() };
+            turn.finish(remembered(), at(0));
+        };
+        let knows = |number: u8, key: usize| {
+            matches!(map.claim(&agent(number), &key.to_string(), at(0)), Claim::Known(..))
+        };
+        for number in 0..16 {
+            // The first has most, by one.
+            (0..AGENT_SHARE - usize::from(number != 0)).for_each(|key| keep(number, key));
+        }
+        for number in 16..31 {
+            keep(number, 0);
+        }
+        assert_eq!(map.lock().finished, CAPACITY);
+        assert!(knows(0, 0));
+        keep(31, 0);
+        assert_eq!(map.lock().finished, CAPACITY);
+        assert!(knows(0, 1) && (1..32).all(|number| knows(number, 0)), "another agent's key is gone");
+        assert!(!knows(0, 0), "the oldest of the fullest stayed");
     }
 
     #[test]

@@ -20,9 +20,15 @@ use crate::service::convert::Check;
 use crate::store::Store;
 use crate::view::{View, Views};
 
+use super::deviation::Deviation;
 use super::entry::{self, Circumstances};
-use super::idempotency::{Claim, Idempotency, LIFETIME, MAX_REPEATS, Remembered, Repeat, Turn};
+use super::idempotency::{Idempotency, Remembered, Repeat, Turn};
 use super::report::Reporting;
+
+mod claim;
+mod overruled;
+
+use overruled::overruled;
 
 /// Decides and records. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -42,6 +48,7 @@ pub struct Way {
     pub(super) reporting: Arc<Reporting>,
     /// Calls that go on without their callers.
     pub(super) detached: TaskTracker,
+    deviation: Deviation,
 }
 
 /// A decision that may leave.
@@ -93,15 +100,13 @@ struct Course {
     repeat: Option<Repeat>,
     /// What will be answered.
     answer: Option<Answered>,
-    /// Whether the answer needs a record of its own.
-    recorded: bool,
     /// The earlier check of the same batch whose answer is this one's, too.
     same_as: Option<usize>,
 }
 
 impl Course {
     const fn new(check: Check) -> Self {
-        Self { check, turn: None, known: None, repeat: None, answer: None, recorded: false, same_as: None }
+        Self { check, turn: None, known: None, repeat: None, answer: None, same_as: None }
     }
 }
 
@@ -127,7 +132,14 @@ impl Way {
             listings: Arc::new(Semaphore::new(MAX_LISTINGS)),
             reporting: Arc::default(),
             detached: TaskTracker::new(),
+            deviation: Deviation::Nothing,
         }
+    }
+
+    /// The same way without one of its checks; for tests only, as [`Deviation`] says.
+    #[must_use]
+    pub fn deviating(self, deviation: Deviation) -> Self {
+        Self { deviation, ..self }
     }
 
     /// Decides one check.
@@ -170,7 +182,10 @@ impl Way {
     ) -> Result<Vec<Result<Answered, Error>>, Error> {
         let view = self.views.at_least(min).await.map_err(|error| from_view(error, min))?;
         let mut courses = self.claim(agent, checks, min, call).await;
-        self.decide(agent, view, &mut courses, call).await?;
+        if let Err(error) = self.decide(agent, view, &mut courses, call).await {
+            self.hold_what_is_in_doubt(courses);
+            return Err(error);
+        }
         let now = self.clock.instant();
         let same: Vec<_> =
             courses.iter().map(|course| course.as_ref().ok().and_then(|it| it.same_as)).collect();
@@ -192,114 +207,39 @@ impl Way {
         Ok(answers)
     }
 
+    /// While a commit is in doubt its keys are nobody's: a retry would look for the decision in the database, find none,
+    /// and make a second one beside the first, which is committed a moment later.
+    fn hold_what_is_in_doubt(&self, courses: Vec<Result<Course, Error>>) {
+        let mut turns: Vec<_> = courses.into_iter().flatten().filter_map(|course| course.turn).collect();
+        if turns.is_empty() || !self.writer.is_broken() {
+            return;
+        }
+        turns.iter_mut().for_each(Turn::doubt);
+        let writer = self.writer.clone();
+        drop(self.detached.spawn(async move {
+            writer.settled().await;
+            drop(turns);
+        }));
+    }
+
     /// The answer of a course; its key stands for it from now on.
     fn finish(&self, mut course: Course, now: Instant) -> Result<Answered, Error> {
         let answer = course.answer.take().ok_or_else(|| Error::internal("a check was not decided"))?;
-        if let Some(turn) = course.turn.take() {
+        let turn = course.turn.take();
+        if answer.is_repeat {
+            // Taken in an earlier round, for a decision that was overruled since.
+            drop(turn);
+            if let Some(repeat) = course.repeat.take() {
+                repeat.answered();
+            }
+        } else if let Some(turn) = turn {
             turn.finish(remember(&answer, self.keeper.digest(&course.check.request)), now);
-        } else if let Some(repeat) = course.repeat.take().filter(|_| answer.is_repeat) {
-            repeat.answered();
         }
         Ok(answer)
     }
 
-    /// Takes the keys of the checks, in one order for every call so that no two wait for each other.
-    async fn claim(
-        &self,
-        agent: &Agent,
-        checks: Vec<Result<Check, Error>>,
-        min: Option<&Revision>,
-        call: &Call,
-    ) -> Vec<Result<Course, Error>> {
-        let mut courses: Vec<_> = checks.into_iter().map(|check| check.map(Course::new)).collect();
-        let mut keyed: Vec<(String, usize)> = courses
-            .iter()
-            .enumerate()
-            .filter_map(|(index, course)| Some((course.as_ref().ok()?.check.idempotency_key.clone()?, index)))
-            .collect();
-        keyed.sort();
-        let mut previous: Option<(String, usize, Hash)> = None;
-        for (key, index) in keyed {
-            let Some(place) = courses.get_mut(index) else { continue };
-            let Ok(course) = place else { continue };
-            let digest = self.keeper.digest(&course.check.request);
-            let claimed = match &previous {
-                // The second of one key in a batch is a repeat of the first, which nobody may wait for here.
-                Some((before, first, its)) if *before == key => {
-                    course.same_as = Some(*first);
-                    if *its == digest { Ok(()) } else { Err(Error::IdempotencyKeyReused) }
-                }
-                Some(_) | None => {
-                    let claimed = self.claim_one(agent, course, &key, min, call).await;
-                    previous = Some((key, index, digest));
-                    claimed
-                }
-            };
-            if let Err(error) = claimed {
-                *place = Err(error);
-            }
-        }
-        courses
-    }
-
-    async fn claim_one(
-        &self,
-        agent: &Agent,
-        course: &mut Course,
-        key: &str,
-        min: Option<&Revision>,
-        call: &Call,
-    ) -> Result<(), Error> {
-        let id = &agent.entry().subject.id;
-        let digest = self.keeper.digest(&course.check.request);
-        loop {
-            let (known, repeat) = match self.idempotency.claim(id, key, self.clock.instant()) {
-                Claim::First(turn) => {
-                    let Some(earlier) = self.look_up(agent, key, call).await? else {
-                        course.turn = Some(turn);
-                        return Ok(());
-                    };
-                    turn.finish(earlier, self.clock.instant());
-                    continue;
-                }
-                Claim::Wait(mut ended) => {
-                    // The sender never sends: it is dropped when the first call ends, however it ends.
-                    while ended.changed().await.is_ok() {}
-                    continue;
-                }
-                Claim::Known(known, repeat) => (known, repeat),
-            };
-            if known.digest != digest {
-                return Err(Error::IdempotencyKeyReused);
-            }
-            let newer = min.is_some_and(|min| {
-                min.epoch() != known.revision.epoch() || min.number() > known.revision.number()
-            });
-            if newer || known.repeats >= MAX_REPEATS {
-                match self.idempotency.retake(id, key) {
-                    Some(turn) => course.turn = Some(turn),
-                    None => continue,
-                }
-            } else {
-                course.known = Some(known);
-                course.repeat = Some(repeat);
-            }
-            return Ok(());
-        }
-    }
-
-    /// The earlier decision of a retry that is marked as one, from another replica or another life of this one.
-    async fn look_up(&self, agent: &Agent, key: &str, call: &Call) -> Result<Option<Remembered>, Error> {
-        if !call.is_retry {
-            return Ok(None);
-        }
-        let _turn = self.look_ups.acquire().await.map_err(Error::internal)?;
-        let since = self.clock.now().minus(LIFETIME);
-        let record = self.store.decision_by_key(&agent.entry().subject.id, key, since).await?;
-        Ok(record.as_ref().and_then(entry::remembered))
-    }
-
-    /// Decides every course and records what needs a record, until no commit saw a newer policy than its decision.
+    /// Decides every course and records what needs a record, until the policy that the commit saw gives the verdicts
+    /// that were recorded.
     async fn decide(
         &self,
         agent: &Agent,
@@ -312,7 +252,10 @@ impl Way {
         // the policies as they are now, the commit would find nothing to object to.
         let mut agent = agent.recheck(&view, self.clock.now()).map_err(|_| Error::Unauthenticated)?;
         // An answer without a record has no commit to check its revision; a shared read does it instead.
-        if self.mode == Mode::Durable && courses.iter().flatten().any(|course| course.known.is_some()) {
+        if self.mode == Mode::Durable
+            && self.deviation != Deviation::RepeatsUnconfirmed
+            && courses.iter().flatten().any(|course| course.known.is_some())
+        {
             if self.writer.is_broken() {
                 return Err(Error::DatabaseUnavailable);
             }
@@ -321,6 +264,9 @@ impl Way {
         }
         for round in 0..MAX_ROUNDS {
             let now = self.clock.now();
+            if round > 0 && !overruled(&agent, &view, courses, now).await {
+                return Ok(());
+            }
             let mut entries = Vec::new();
             let own = courses.iter_mut().flatten().filter(|course| course.same_as.is_none());
             for (at, course) in own.enumerate() {
@@ -330,26 +276,32 @@ impl Way {
                 }
                 self.decide_one(&agent, &view, course, now, call, &mut entries);
             }
-            if entries.is_empty() {
+            let newest = if entries.is_empty() {
+                self.views.now()
+            } else {
+                let receipt = self.writer.record(entries).await?;
+                self.newest(&receipt, &view).await?
+            };
+            if newest.stamp() == view.stamp() {
                 return Ok(());
             }
-            let receipt = self.writer.record(entries).await?;
-            let Some(newer) = self.unseen(&receipt, &view).await? else { return Ok(()) };
-            tracing::debug!(round, seen = %newer.revision(), "the policy changed under a commit; deciding again");
-            view = newer;
+            tracing::debug!(round, seen = %newest.revision(), "the policy changed under a decision; deciding again");
+            view = newest;
             agent = agent.recheck(&view, self.clock.now()).map_err(|_| Error::Unauthenticated)?;
         }
         Err(Error::AuditUnavailable)
     }
 
-    /// The view that the commit saw, if it is newer than the one decided with.
-    async fn unseen(&self, receipt: &Receipt, view: &View) -> Result<Option<Arc<View>>, Error> {
-        let Some(stamp) = &receipt.stamp else { return Ok(None) };
-        if stamp == view.stamp() {
-            return Ok(None);
+    /// The newest view after a commit: read anew if the commit saw another revision than `view`'s, else the newest that
+    /// is known here. The latter matters to a process that was stopped while its commit was under way: the poll may
+    /// have confirmed a newer view since, and no age would tell that the decision was not made in that one.
+    async fn newest(&self, receipt: &Receipt, view: &View) -> Result<Arc<View>, Error> {
+        match &receipt.stamp {
+            Some(stamp) if stamp != view.stamp() && self.deviation != Deviation::RevisionUnchecked => {
+                self.views.refresh_within(CATCH_UP).await.map_err(|error| from_view(error, None))
+            }
+            Some(_) | None => Ok(self.views.now()),
         }
-        let newer = self.views.refresh_within(CATCH_UP).await.map_err(|error| from_view(error, None))?;
-        Ok(Some(newer))
     }
 
     fn decide_one(
@@ -367,23 +319,17 @@ impl Way {
         let is_stricter = |than: &Decision| decision.verdict.is_stricter_than(than.verdict);
         let mut repeat_of = None;
         let mut supersedes = None;
-        match (&course.answer, &course.known) {
-            // Recorded in an earlier round: only a stricter decision replaces it.
-            (Some(before), _) if !is_stricter(&before.decision) => return,
-            (Some(before), _) => {
-                supersedes = course.recorded.then(|| before.decision_id.clone());
-                repeat_of = if before.is_repeat {
-                    Some(before.decision_id.clone())
-                } else {
-                    before.repeat_of.clone()
-                };
-            }
-            (None, Some(known)) if !is_stricter(&known.decision) => {
+        match &course.known {
+            Some(known) if !is_stricter(&known.decision) => {
                 course.answer = Some(again(known));
                 return;
             }
-            (None, Some(known)) => repeat_of = Some(known.decision_id.clone()),
-            (None, None) => {}
+            Some(known) => repeat_of = Some(known.decision_id.clone()),
+            None => {}
+        }
+        // One of the call's verdicts is overruled, so all of them are made anew: a batch has one revision.
+        if let Some(before) = course.answer.as_ref().filter(|before| !before.is_repeat) {
+            supersedes = Some(before.decision_id.clone());
         }
         if course.turn.is_none()
             && let Some(key) = &course.check.idempotency_key
@@ -409,7 +355,6 @@ impl Way {
                 supersedes: supersedes.as_ref(),
             },
         ));
-        course.recorded = true;
         course.answer = Some(Answered {
             decision_id,
             action: request.action.clone(),

@@ -94,6 +94,64 @@ async fn a_record_comes_back_as_it_went_in(bench: Bench) {
     assert_eq!(hash, "1061cc92ad75edc61c8c0b71a509ff6c81b1812a9d0a80331476dc0827f2febf");
 }
 
+/// The control of the above: what databases and languages like to take for one and the same has another hash here.
+#[test]
+fn what_is_not_the_same_does_not_hash_alike() {
+    let position = batch(&ChainId::new(noon(), [1; 16]), 1, (0, [0; 32]), vec![(noon(), decision("a"))]);
+    let hash = |entry: Entry| Record::new(position.records[0].position.clone(), entry).hash;
+    let said = |json: serde_json::Value| {
+        let arguments = agentguard::policy::value::object(json.as_object().unwrap());
+        let request = Request {
+            action: Action::parse("read:file").unwrap(),
+            resource: None,
+            arguments,
+            context: Object::new(),
+            session_id: None,
+            on_behalf_of: None,
+            approval_id: None,
+        };
+        hash(
+            decision("a")
+                .with_content(Keeper::new([3; 32], Vec::new()).request("a", &request, [5; 16]).content),
+        )
+    };
+    let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    for (one, other) in [
+        (r#"{"n":0.0}"#, r#"{"n":-0.0}"#),
+        (r#"{"n":1e308}"#, r#"{"n":1.0000000000000002e308}"#),
+        (r#"{"n":9007199254740992}"#, r#"{"n":9007199254740994}"#),
+        (r#"{"n":1}"#, r#"{"n":"1"}"#),
+        (r#"{"n":null}"#, "{}"),
+        (r#"{"n":""}"#, r#"{"n":null}"#),
+        (r#"{"n":"\ud83d\udd12"}"#, r#"{"n":"\ufffd"}"#),
+        (r#"{"n":"\u00e9"}"#, r#"{"n":"e\u0301"}"#),
+    ] {
+        assert_ne!(said(json(one)), said(json(other)), "{one} {other}");
+    }
+    // And what is the same does: in whatever order its keys came, and however its numbers were written.
+    for (one, other) in [
+        (r#"{"a":1,"z":2}"#, r#"{"z":2,"a":1}"#),
+        (r#"{"n":1.0}"#, r#"{"n":1}"#),
+        // A double holds no odd number beyond 2^53, and `Struct` has no other number.
+        (r#"{"n":9007199254740993}"#, r#"{"n":9007199254740992}"#),
+    ] {
+        assert_eq!(said(json(one)), said(json(other)), "{one} {other}");
+    }
+    let empty = Entry { rule_id: Some(String::new()), ..decision("a") };
+    let absent = Entry { rule_id: None, ..decision("a") };
+    let moved = Entry { rule_id: None, agent_name: Some(String::new()), ..decision("a") };
+    let (first, last) = (Timestamp::from_micros(0), Timestamp::from_micros(i64::MAX));
+    let hashes = [
+        hash(empty),
+        hash(absent),
+        hash(moved),
+        hash(Entry { decided_at: Some(first), ..decision("a") }),
+        hash(Entry { decided_at: Some(last), ..decision("a") }),
+        hash(Entry { decided_at: None, ..decision("a") }),
+    ];
+    assert_eq!(hashes.iter().collect::<std::collections::BTreeSet<_>>().len(), hashes.len());
+}
+
 async fn calls_share_commits_and_each_has_its_record(bench: Bench) {
     let (writer, task) = bench.writer(Mode::Durable, "pod");
     let calls: Vec<_> = (0..200)

@@ -14,6 +14,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 mod check;
+mod heal;
 mod process;
 mod removed;
 mod server;

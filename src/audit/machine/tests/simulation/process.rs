@@ -196,6 +196,7 @@ impl Process {
         let event = match pending.reply.take() {
             Some(Reply::Done(outcome)) => Event::Done(outcome),
             Some(Reply::Head(head)) => Event::Head(Ok(head)),
+            Some(Reply::Dead) => pending.statement.unheard(),
             Some(Reply::Listed(listed)) => return self.compose(pending, listed, at, server),
             None => {
                 self.pending = Some(pending);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::super::database::{Chain, Database, POISON};
 use super::removed::Rule;
 use crate::audit::machine::{
-    Batch, Builder, Cursor, Head, Listed, MAX_CLOCK_STEP_BACK, Outcome, closed_detail,
+    Batch, Builder, Cursor, Event, Head, Listed, MAX_CLOCK_STEP_BACK, Outcome, closed_detail,
 };
 use crate::audit::record::{Entry, Kind};
 use crate::clock::{Instant, Timestamp};
@@ -31,12 +31,24 @@ pub(super) enum Statement {
     Finish(Listed, Batch),
 }
 
+impl Statement {
+    /// What the machine is told when nothing is known of it.
+    pub(super) const fn unheard(&self) -> Event {
+        match self {
+            Self::Head(..) => Event::Head(Err(())),
+            Self::Append(_) | Self::Lock(_) | Self::Finish(..) => Event::Done(Outcome::Unknown),
+        }
+    }
+}
+
 /// What the server answers.
 #[derive(Clone, Debug)]
 pub(super) enum Reply {
     Done(Outcome),
     Head(Option<Head>),
     Listed(Listed),
+    /// Nothing: the connection is dead.
+    Dead,
 }
 
 /// One committed entry of a call.
@@ -198,15 +210,16 @@ impl Server {
     }
 
     fn finish(&mut self, session: u64, listed: &Listed, batch: &Batch) -> Outcome {
-        match self.without {
-            Some(Rule::ListIsLocked) => {}
-            Some(Rule::RowWithFirstRecord) => {
-                self.lock = None;
-                return self.append(batch, false);
+        if self.without == Some(Rule::RowWithFirstRecord) {
+            self.lock = None;
+            return self.append(batch, false);
+        }
+        if self.without != Some(Rule::ListIsLocked) {
+            if self.lock.as_ref().is_none_or(|lock| lock.session != session) {
+                // The transaction was ended while it waited.
+                return Outcome::Unknown;
             }
-            _ if self.lock.as_ref().is_some_and(|lock| lock.session == session) => self.lock = None,
-            // The transaction was ended while it waited.
-            _ => return Outcome::Unknown,
+            self.lock = None;
         }
         let outcome = self.tables.database.open(listed, batch);
         if matches!(outcome, Outcome::Committed(_)) {
@@ -225,7 +238,7 @@ impl Server {
         outcome
     }
 
-    /// Time has passed: transactions that wait for clients that are gone end. `waits` are sessions that are still held.
+    /// Time has passed: a transaction that waits for its client ends.
     pub(super) fn tidy(&mut self) {
         let ends = self.without != Some(Rule::TransactionsEnd);
         if ends && self.lock.as_ref().is_some_and(|lock| self.now.since(lock.since) >= IDLE_TIMEOUT) {

@@ -3,7 +3,7 @@
 use super::super::super::*;
 use super::process::{Pending, Process};
 use super::removed::Rule;
-use super::server::{Server, Statement};
+use super::server::{Reply, Server, Statement};
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ impl Dice {
         usize::try_from(self.next() % u64::try_from(sides.max(1)).unwrap()).unwrap()
     }
 
-    fn one_in(&mut self, sides: usize) -> bool {
+    pub(super) fn one_in(&mut self, sides: usize) -> bool {
         self.below(sides) == 0
     }
 }
@@ -78,11 +78,11 @@ const MAX_WRITERS: usize = 3;
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A transaction that waits for a lock gives up after this long.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
+pub(super) const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A statement that its client gave up, still on its way.
 #[derive(Debug)]
-struct Late {
+pub(super) struct Late {
     session: u64,
     statement: Statement,
 }
@@ -92,10 +92,10 @@ pub(super) struct World {
     pub(super) server: Server,
     /// Every life there was.
     pub(super) processes: Vec<Process>,
-    dice: Dice,
+    pub(super) dice: Dice,
     /// The true time.
     pub(super) at: Timestamp,
-    late: Vec<Late>,
+    pub(super) late: Vec<Late>,
     looked: Vec<Cursor>,
     without: Option<Rule>,
     sessions: u64,
@@ -160,7 +160,7 @@ impl World {
         Act::PassLittle
     }
 
-    fn note(&mut self, what: impl FnOnce(&Self) -> String) {
+    pub(super) fn note(&mut self, what: impl FnOnce(&Self) -> String) {
         if self.trace.is_some() {
             let line = what(self);
             if let Some(trace) = &mut self.trace {
@@ -326,20 +326,20 @@ impl World {
         self.processes[at].feed(event, self.at, &mut self.server, &mut self.sessions)
     }
 
-    fn close(&mut self, at: usize) -> Result<(), String> {
+    pub(super) fn close(&mut self, at: usize) -> Result<(), String> {
         self.note(|world| format!("writer {} is asked to end", world.processes[at].life));
         self.processes[at].is_closing = true;
         self.feed(at, Event::Close)
     }
 
     /// The database does what the process asked for.
-    fn execute(&mut self, at: usize, is_torn: bool) {
+    pub(super) fn execute(&mut self, at: usize, is_torn: bool) {
         let Some(mut pending) = self.processes[at].pending.take() else { return };
         let waited = self.server.now.since(pending.sent) >= LOCK_TIMEOUT;
         if let Some(reply) = self.server.execute(pending.session, &pending.statement, is_torn) {
             pending.reply = Some(reply);
         } else if waited {
-            pending.reply = Some(super::server::Reply::Done(Outcome::Unknown));
+            pending.reply = Some(Reply::Dead);
         }
         self.note(|world| {
             format!(
@@ -352,7 +352,7 @@ impl World {
         self.processes[at].pending = Some(pending);
     }
 
-    fn respond(&mut self, at: usize) -> Result<(), String> {
+    pub(super) fn respond(&mut self, at: usize) -> Result<(), String> {
         self.note(|world| format!("writer {} is answered", world.processes[at].life));
         self.processes[at].respond(self.at, &mut self.server, &mut self.sessions)
     }
@@ -361,12 +361,7 @@ impl World {
     fn cut(&mut self, at: usize) -> Result<(), String> {
         let Some(pending) = self.abandon(at) else { return Ok(()) };
         self.note(|world| format!("writer {} loses its connection", world.processes[at].life));
-        let event = match pending {
-            Statement::Head(..) => Event::Head(Err(())),
-            Statement::Append(_) | Statement::Lock(_) | Statement::Finish(..) => {
-                Event::Done(Outcome::Unknown)
-            }
-        };
+        let event = pending.unheard();
         self.feed(at, event)
     }
 
@@ -378,7 +373,7 @@ impl World {
         Some(pending.statement)
     }
 
-    fn late_arrival(&mut self) {
+    pub(super) fn late_arrival(&mut self) {
         if self.late.is_empty() {
             return;
         }
@@ -399,15 +394,8 @@ impl World {
         self.server.restart();
         for at in 0..self.processes.len() {
             if self.processes[at].is_stopped {
-                // It will find its connection dead.
                 if let Some(pending) = &mut self.processes[at].pending {
-                    pending.reply = Some(match pending.statement {
-                        Statement::Head(..) => super::server::Reply::Head(None),
-                        _ => super::server::Reply::Done(Outcome::Unknown),
-                    });
-                    if matches!(pending.statement, Statement::Head(..)) {
-                        pending.reply = None;
-                    }
+                    pending.reply = Some(Reply::Dead);
                 }
             } else if !self.processes[at].is_gone {
                 self.cut(at)?;
@@ -419,7 +407,7 @@ impl World {
     }
 
     /// Time passes for everybody.
-    fn pass(&mut self, time: Duration) -> Result<(), String> {
+    pub(super) fn pass(&mut self, time: Duration) -> Result<(), String> {
         self.server.now = self.server.now.plus(time);
         self.at = self.at.plus(time);
         self.note(|_| format!("{time:?} pass"));
@@ -443,100 +431,6 @@ impl World {
         }
         self.server.tidy();
         Ok(())
-    }
-
-    /// Everything works again. Every call is answered, every writer serves, ends and leaves a closed chain.
-    fn heal(&mut self) -> Result<(), String> {
-        self.note(|_| "everything heals".into());
-        for process in &mut self.processes {
-            process.is_stopped = false;
-            process.is_cut_off = false;
-        }
-        self.settle()?;
-        while !self.late.is_empty() {
-            self.late_arrival();
-        }
-        // A late statement may have locked the list; its transaction ends by itself.
-        self.pass(LOCK_TIMEOUT)?;
-        self.settle()?;
-        for at in 0..self.processes.len() {
-            let process = &self.processes[at];
-            if process.is_gone || process.is_closing {
-                continue;
-            }
-            if process.machine.is_broken() {
-                return Err("the breaker stays open".into());
-            }
-            // The first call after a fence may find the chain taken, the second must not.
-            let mut answer = None;
-            for _ in 0..2 {
-                let ticket = self.submit(at, 1, false)?;
-                self.settle()?;
-                answer = self.processes[at].asked.get(&ticket).and_then(|asked| asked.answer.clone());
-                if matches!(answer, Some(Ok(_))) {
-                    break;
-                }
-            }
-            if !matches!(answer, Some(Ok(_))) {
-                return Err(format!("a healthy database, and no service: {answer:?}"));
-            }
-        }
-        for at in 0..self.processes.len() {
-            if self.processes[at].runs() && !self.processes[at].is_closing {
-                self.close(at)?;
-            }
-        }
-        self.settle()?;
-        while !self.late.is_empty() {
-            self.late_arrival();
-        }
-        Ok(())
-    }
-
-    /// A healthy database does all that is wanted, until nobody wants anything.
-    fn settle(&mut self) -> Result<(), String> {
-        for _ in 0..400 {
-            if self.dice.one_in(4) {
-                self.late_arrival();
-            }
-            let mut rests = true;
-            let mut due: Option<Instant> = None;
-            for at in 0..self.processes.len() {
-                if !self.processes[at].runs() {
-                    continue;
-                }
-                if self.processes[at].pending.is_some() {
-                    rests = false;
-                    if self.processes[at].pending.as_ref().is_some_and(|pending| pending.reply.is_none()) {
-                        self.execute(at, false);
-                    }
-                    self.respond(at)?;
-                } else if let Some(at) = self.processes[at].machine.deadline() {
-                    rests = false;
-                    due = Some(due.map_or(at, |due| due.min(at)));
-                }
-            }
-            if rests {
-                return self.everybody_is_answered();
-            }
-            let waits = self.processes.iter().any(|process| process.runs() && process.pending.is_some());
-            let pause = match due {
-                Some(due) => due.since(self.server.now).max(Duration::from_millis(1)),
-                None => Duration::from_millis(10),
-            };
-            if !waits || self.dice.one_in(3) {
-                self.pass(pause)?;
-            }
-        }
-        Err("the writers do not come to rest".into())
-    }
-
-    fn everybody_is_answered(&self) -> Result<(), String> {
-        let waits = |process: &Process| process.asked.values().any(|asked| asked.answer.is_none());
-        match self.processes.iter().find(|process| process.runs() && waits(process)) {
-            Some(process) => Err(format!("writer {} leaves a call unanswered", process.life)),
-            None => Ok(()),
-        }
     }
 }
 

@@ -1,0 +1,21 @@
+//! The world fails under a server: connections, clocks, disks, processes. Each promise with a control that shows
+//! that its check would have seen it broken.
+
+mod commit;
+mod naive;
+mod network;
+mod plan;
+mod proxy;
+mod retry;
+mod standby;
+mod stopped;
+mod wire;
+mod world;
+
+/// Prints a table, and keeps it where evidence is kept.
+fn evidence(file: &str, text: &str) {
+    println!("{text}");
+    if let Some(directory) = std::env::var_os("AGENTGUARD_EVIDENCE_DIR") {
+        std::fs::write(std::path::Path::new(&directory).join(file), text).unwrap();
+    }
+}
