@@ -11,6 +11,7 @@ pub mod door;
 pub mod dotenv;
 pub mod network;
 mod placeholder;
+mod rate_limit;
 mod reader;
 mod secret;
 pub mod setting;
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 pub use door::{Door, Https, TlsFiles, tls_file};
 pub use network::Network;
+pub use rate_limit::RateLimit;
 pub use secret::Secret;
 
 use reader::Reader;
@@ -62,6 +64,8 @@ pub struct Config {
     pub audit_mode: AuditMode,
     /// Parts of key names, in lower case without `_` and `-`, under which values are not stored.
     pub audit_redact_keys: Vec<String>,
+    /// How often agents may call, and addresses fail to log in.
+    pub rate_limit: RateLimit,
     /// The upper bound of a unary call.
     pub request_timeout: Duration,
     /// The largest request message, in bytes.
@@ -237,6 +241,7 @@ impl Config {
                 _ => AuditMode::Durable,
             },
             audit_redact_keys: read.words("AUDIT_REDACT_KEYS"),
+            rate_limit: RateLimit::load(&mut read),
             log: Log {
                 level: match read.choice("LOG_LEVEL") {
                     "TRACE" => LogLevel::Trace,
@@ -314,6 +319,9 @@ impl Config {
                 );
             }
             (Some(_) | None, None) | (Some(_), Some(_)) => {}
+        }
+        if self.is_production() {
+            self.rate_limit.check_protection(read);
         }
         match program {
             Program::Serve | Program::Dev { .. } => self.check_exposure(read),

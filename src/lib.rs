@@ -13,6 +13,7 @@ pub mod entropy;
 pub mod ids;
 pub mod pb;
 pub mod policy;
+pub mod rate_limit;
 pub mod server;
 pub mod service;
 pub mod store;

@@ -36,6 +36,7 @@ use build::ended_early;
 use crate::auth::Authenticator;
 use crate::clock::Clock;
 use crate::pb::v1::enforcement_service_server::EnforcementService;
+use crate::rate_limit::Limiter;
 
 pub use build::{Server, build, build_deviating};
 pub use doors::Doors;
@@ -53,6 +54,8 @@ pub struct Parts<E> {
     pub admin: Routed,
     /// Who tells callers apart.
     pub authenticator: Arc<Authenticator>,
+    /// How often they may call.
+    pub limiter: Arc<Limiter>,
     /// How the parts behind are; the sender says when that changes.
     pub health: watch::Receiver<Health>,
     /// The time.
@@ -95,6 +98,9 @@ pub enum Error {
     /// There is no TLS to be had from the files.
     #[error("TLS")]
     Tls(#[from] tls::Error),
+    /// Redis cannot be asked at the address that was given.
+    #[error("RATE_LIMIT_STORAGE_URI: {0}")]
+    Limits(String),
     /// The address is taken, or not this machine's.
     #[error("cannot listen on {address}")]
     Bind {

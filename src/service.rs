@@ -10,5 +10,6 @@ pub mod enforcement;
 pub mod page;
 pub mod status;
 pub mod tally;
+pub mod throttle;
 
 pub use status::Error;

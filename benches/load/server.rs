@@ -51,6 +51,7 @@ impl Server {
             ("HOST", "127.0.0.1"),
             ("PORT", "0"),
             ("AUDIT_MODE", mode),
+            ("RATE_LIMIT_ENABLED", "false"),
         ]);
         let mut process = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);

@@ -1,5 +1,7 @@
 //! `agentguard agent`: create, show, list, change and delete agents.
 
+mod limit;
+
 use serde_json::{Value, json};
 
 use super::remote::{self, Remote};
@@ -14,6 +16,7 @@ pub enum Command {
     Get(Get),
     List(List),
     Update(Update),
+    Limit(Limit),
     Delete(Delete),
 }
 
@@ -123,6 +126,30 @@ pub struct Update {
     remote: remote::Flags,
 }
 
+/// Show how often an agent may call, or change it, in force at once
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  agentguard agent limit agt_01h455vb4pex5vsknk084sn02q
+  agentguard agent limit agt_01h455vb4pex5vsknk084sn02q --set '100/second;5000/minute'
+  agentguard agent limit agt_01h455vb4pex5vsknk084sn02q --set '600/minute burst 20'
+  agentguard agent limit agt_01h455vb4pex5vsknk084sn02q --default
+
+With --json: the answer of the RPC GetRateLimit, {\"rate_limit\": …}, or SetRateLimit, {\"rate_limit\", \"revision\"}.")]
+pub struct Limit {
+    /// The agent
+    #[arg(value_name = "AGENT_ID")]
+    id: String,
+    /// A limit of its own, such as `1000/minute`, or `unlimited`
+    #[arg(long, value_name = "LIMIT")]
+    set: Option<String>,
+    /// The server's default again
+    #[arg(long, conflicts_with = "set")]
+    default: bool,
+    #[command(flatten)]
+    remote: remote::Flags,
+}
+
 /// Delete an agent: its keys are dead at once, its audit stays
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -147,6 +174,7 @@ pub fn run(command: Command, session: &mut Session<'_>) -> Result<Exit, Failure>
         Command::Get(args) => get(args, session),
         Command::List(args) => list(args, session),
         Command::Update(args) => update(args, session),
+        Command::Limit(args) => limit::run(args, session),
         Command::Delete(args) => delete(args, session),
     }
 }

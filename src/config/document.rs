@@ -65,7 +65,8 @@ fn takes(kind: Kind) -> String {
         | Kind::Words
         | Kind::Path
         | Kind::Socket
-        | Kind::Networks => accepted,
+        | Kind::Networks
+        | Kind::Limit => accepted,
     }
 }
 

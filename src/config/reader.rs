@@ -10,6 +10,8 @@ use std::time::Duration;
 use super::network::Network;
 use super::setting::{self, Kind, Setting};
 use super::{Database, Fault, Flags, Secret, value};
+use crate::rate_limit::gcra::Limit;
+use crate::rate_limit::storage::Storage;
 
 /// The largest file that a `*_FILE` variable or `.env` may name, in bytes: keys and URLs are far shorter, and a
 /// path such as `/dev/zero` must not eat the memory.
@@ -164,6 +166,7 @@ impl<'a> Reader<'a> {
                 | Kind::Path
                 | Kind::Socket
                 | Kind::Networks
+                | Kind::Limit
                 | Kind::Key
                 | Kind::Url { .. } => return None,
             };
@@ -243,6 +246,23 @@ impl<'a> Reader<'a> {
             words.map(|words| words.into_iter().collect()).filter(|words: &Vec<String>| !words.is_empty())
         });
         words.unwrap_or_default()
+    }
+
+    /// How often something may be done; `None` if that cannot be read.
+    pub fn limit(&mut self, name: &str) -> Option<Limit> {
+        let (setting, text) = self.text(name)?;
+        match text.parse() {
+            Ok(limit) => Some(limit),
+            Err(wrong) => {
+                self.fault(name, &format!("{wrong}"), &setting.kind.accepted());
+                None
+            }
+        }
+    }
+
+    /// Where calls are counted.
+    pub fn storage(&mut self, name: &str) -> Storage {
+        self.parsed(name, |_, text| Storage::parse(text)).unwrap_or(Storage::Memory)
     }
 
     /// One key or pepper.

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::value::{show_bytes, show_duration};
+use crate::rate_limit::storage::FORMS;
 
 /// One setting of the server.
 #[derive(Debug)]
@@ -58,9 +59,11 @@ pub enum Kind {
     Socket,
     /// Comma-separated networks in CIDR notation.
     Networks,
+    /// How often something may be done.
+    Limit,
     /// A key or pepper; never shown, never a flag.
     Key,
-    /// A database URL, which may hold a password; never shown, never a flag.
+    /// A URL, which may hold a password; never shown, never a flag.
     Url {
         /// What it may name.
         accepted: &'static str,
@@ -81,7 +84,8 @@ impl Kind {
             | Self::Words
             | Self::Path
             | Self::Socket
-            | Self::Networks => false,
+            | Self::Networks
+            | Self::Limit => false,
         }
     }
 
@@ -111,6 +115,7 @@ impl Kind {
                 "addresses and networks, separated by commas (`10.0.0.0/8,192.0.2.7,2001:db8::/32`)"
                     .to_owned()
             }
+            Self::Limit => "calls a period, such as `1000/minute` or `20 per 10 seconds`, each with `burst N` where less or more than all of them may be made at once; several joined by `;` hold at once".to_owned(),
             Self::Key => "visible ASCII without white space and commas".to_owned(),
             Self::Url { accepted } => accepted.to_owned(),
         }
@@ -373,6 +378,53 @@ pub const SETTINGS: &[(&str, &[Setting])] = &[
         ],
     ),
     (
+        "Rate limits",
+        &[
+            Setting {
+                name: "RATE_LIMIT_ENABLED",
+                kind: Kind::Switch,
+                default: Some("true"),
+                dev: Some("false"),
+                meaning: "Whether agents are limited at all, and addresses that fail to log in.",
+            },
+            Setting {
+                name: "RATE_LIMIT_DEFAULT",
+                kind: Kind::Limit,
+                default: Some("1000/minute"),
+                dev: None,
+                meaning: "How often an agent may call that has no limit of its own (`agentguard agent limit`). A batch counts as its checks, a stream as its messages.",
+            },
+            Setting {
+                name: "RATE_LIMIT_AUTH_FAILURES",
+                kind: Kind::Limit,
+                default: Some("60/minute"),
+                dev: None,
+                meaning: "How often one address (IPv6: one /64) may fail to log in at one replica before it is told to wait. A valid key always passes.",
+            },
+            Setting {
+                name: "RATE_LIMIT_STORAGE_URI",
+                kind: Kind::Url { accepted: FORMS },
+                default: Some("memory://"),
+                dev: None,
+                meaning: "Where agents' calls are counted: in each replica by itself, or in a Redis (6 or newer) that replicas share. User and password are percent-encoded.",
+            },
+            Setting {
+                name: "RATE_LIMIT_ON_ERROR",
+                kind: Kind::Choice(&["local", "deny", "allow"]),
+                default: Some("local"),
+                dev: None,
+                meaning: "While Redis does not answer within 50 ms: `local` limits agents in each replica by itself, `deny` answers `UNAVAILABLE`, `allow` lets every call pass.",
+            },
+            Setting {
+                name: "RATE_LIMIT_REDIS_UNPROTECTED",
+                kind: Kind::Switch,
+                default: Some("false"),
+                dev: None,
+                meaning: "Whether a Redis beyond loopback may be used without a password in production. Whoever reaches it can lift or exhaust every limit.",
+            },
+        ],
+    ),
+    (
         "Audit",
         &[
             Setting {
@@ -415,14 +467,7 @@ pub const SETTINGS: &[(&str, &[Setting])] = &[
 ];
 
 /// Variables of the deployment guide that this version does not act on. Set, they are named in one warning line.
-pub const NOT_IN_EFFECT: &[&str] = &[
-    "CORS_ORIGINS",
-    "METRICS_ENABLED",
-    "METRICS_PATH",
-    "RATE_LIMIT_DEFAULT",
-    "RATE_LIMIT_ENABLED",
-    "RATE_LIMIT_STORAGE_URI",
-];
+pub const NOT_IN_EFFECT: &[&str] = &["CORS_ORIGINS", "METRICS_ENABLED", "METRICS_PATH"];
 
 /// Every setting, without the headings.
 pub fn all() -> impl Iterator<Item = &'static Setting> {

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::rate_limit::OnError;
+use crate::rate_limit::storage::Storage;
 
 const STRONG: &str = "q7Vw2LkXz9RbT4mNc8YdF3hJs6GpA1eU";
 
@@ -178,16 +180,16 @@ fn what_this_version_does_not_do_is_warned_of() {
     let config = serve(&[
         ("ADMIN_API_KEY", STRONG),
         ("ENABLE_HTTPS", "false"),
-        ("RATE_LIMIT_ENABLED", "true"),
+        ("METRICS_PATH", "/metrics"),
         ("CORS_ORIGINS", "https://a"),
     ])
     .unwrap();
     assert_eq!(config.warnings.len(), 2, "{:?}", config.warnings);
-    assert!(config.warnings[1].ends_with("CORS_ORIGINS, RATE_LIMIT_ENABLED"));
+    assert!(config.warnings[1].ends_with("CORS_ORIGINS, METRICS_PATH"));
 }
 
 #[test]
-fn the_guides_production_file_starts_but_for_the_placeholder_and_the_proxies() {
+fn the_guides_production_file_starts_but_for_the_placeholder_the_proxies_and_an_open_redis() {
     let guide = [
         ("DATABASE_URL", "postgresql://agentguard:PASSWORD@db-host:5432/agentguard"),
         ("DATABASE_POOL_SIZE", "20"),
@@ -209,7 +211,49 @@ fn the_guides_production_file_starts_but_for_the_placeholder_and_the_proxies() {
         ("REQUEST_TIMEOUT", "30"),
         ("MAX_REQUEST_SIZE", "10485760"),
     ];
-    assert_eq!(names(&serve(&guide).unwrap_err()), ["TRUSTED_PROXIES", "ADMIN_API_KEY"]);
+    assert_eq!(
+        names(&serve(&guide).unwrap_err()),
+        ["TRUSTED_PROXIES", "ADMIN_API_KEY", "RATE_LIMIT_STORAGE_URI"]
+    );
+}
+
+#[test]
+fn limits_are_on_but_for_dev() {
+    let limit = |text: &str| text.parse().ok();
+    let config = serve(&[("HOST", "127.0.0.1")]).unwrap();
+    assert_eq!(config.rate_limit.default, limit("1000/minute"));
+    assert_eq!((config.rate_limit.storage, config.rate_limit.on_error), (Storage::Memory, OnError::Local));
+    let off = serve(&[("HOST", "127.0.0.1"), ("RATE_LIMIT_ENABLED", "off")]).unwrap();
+    assert_eq!((off.rate_limit.default, off.rate_limit.failures), (None, None));
+    let dev = Program::Dev { database: "d/agentguard.db".into(), admin_key: Secret::new(STRONG) };
+    assert_eq!(load(&dev, &[]).unwrap().rate_limit.default, None);
+    let two = [("HOST", "127.0.0.1"), ("RATE_LIMIT_DEFAULT", "100/second;5000/minute burst 500")];
+    assert_eq!(serve(&two).unwrap().rate_limit.default, limit("100/second;5000/minute burst 500"));
+    let wrong = serve(&[("HOST", "127.0.0.1"), ("RATE_LIMIT_DEFAULT", "5/fortnight")]).unwrap_err();
+    assert!(
+        wrong[0].to_string().starts_with("RATE_LIMIT_DEFAULT: `5/fortnight` is no limit;"),
+        "{}",
+        wrong[0]
+    );
+}
+
+#[test]
+fn production_refuses_an_open_redis_unless_it_is_said() {
+    let with = |uri: &str, said: &str| {
+        serve(&[
+            ("ADMIN_API_KEY", STRONG),
+            ("RATE_LIMIT_STORAGE_URI", uri),
+            ("RATE_LIMIT_REDIS_UNPROTECTED", said),
+        ])
+    };
+    assert_eq!(names(&with("redis://redis:6379/0", "").unwrap_err()), ["RATE_LIMIT_STORAGE_URI"]);
+    assert!(with("redis://redis:6379/0", "true").is_ok());
+    assert!(with("redis://:hunter2@redis:6379/0", "").is_ok());
+    assert!(with("redis://127.0.0.1:6379/0", "").is_ok());
+    let fault = with("redis://:hunter2@redis:nowhere", "").unwrap_err().remove(0).to_string();
+    assert!(!fault.contains("hunter2"), "{fault}");
+    let local = [("HOST", "127.0.0.1"), ("RATE_LIMIT_STORAGE_URI", "redis://redis:6379/0")];
+    assert!(serve(&local).is_ok(), "this is no production");
 }
 
 #[test]

@@ -16,6 +16,7 @@ use crate::auth::{AdminKeys, Authenticator, Peppers};
 use crate::clock::Clock;
 use crate::config::{AuditMode, Config, Database, Https, Secret};
 use crate::pb::v1::admin_service_server::AdminServiceServer;
+use crate::rate_limit::{self, Limiter};
 use crate::service::admin::{self, AdminService};
 use crate::service::enforcement::{Bounds, Deviation, Enforcement, Way};
 use crate::service::tally::Tally;
@@ -106,6 +107,12 @@ pub async fn build_deviating(config: &Config, clock: Clock, deviation: Deviation
     let authenticator = Arc::new(Authenticator::new(Arc::clone(&views), peppers, admin_keys, clock.clone()));
     spawn(&mut tasks, "the last use of keys", Arc::clone(&authenticator).flush_uses(store.clone()));
 
+    let (limiter, task) = Limiter::start(limiting(config), clock.clone()).await.map_err(Error::Limits)?;
+    if let Some(task) = task {
+        spawn(&mut tasks, "the look for Redis", task);
+    }
+    let limiter = Arc::new(limiter);
+
     let way = Way::new(Arc::clone(&views), writer.clone(), store.clone(), keeper, clock.clone(), mode)
         .deviating(deviation);
     let tally = Arc::new(Tally::default());
@@ -116,6 +123,7 @@ pub async fn build_deviating(config: &Config, clock: Clock, deviation: Deviation
         outbox: outbox.clone(),
         writer: writer.clone(),
         tally: Arc::clone(&tally),
+        limiter: Arc::clone(&limiter),
         audit_mode: mode,
         clock: clock.clone(),
     });
@@ -142,9 +150,16 @@ pub async fn build_deviating(config: &Config, clock: Clock, deviation: Deviation
     let doors = Doors::bind(config.listen, &config.door, tls).await?;
     let bounds = Bounds { message_timeout: config.request_timeout, max_check_size: config.max_enforce_size };
     let parts = Parts {
-        enforcement: Arc::new(Enforcement::new(way, config.decision_detail, tally, bounds)),
+        enforcement: Arc::new(Enforcement::new(
+            way,
+            config.decision_detail,
+            tally,
+            Arc::clone(&limiter),
+            bounds,
+        )),
         admin: BoxCloneSyncService::new(admin),
         authenticator,
+        limiter,
         health,
         clock,
         limits: limits(config),
@@ -240,6 +255,16 @@ fn options(config: &Config) -> Options {
         acquire_timeout: config.pool.timeout,
         max_lifetime: config.pool.recycle,
         ..Options::at(location)
+    }
+}
+
+fn limiting(config: &Config) -> rate_limit::Settings {
+    let config = config.rate_limit.clone();
+    rate_limit::Settings {
+        default: config.default,
+        failures: config.failures,
+        storage: config.storage,
+        on_error: config.on_error,
     }
 }
 

@@ -9,6 +9,8 @@ mod problem;
 
 pub use enforce::message as enforce_request;
 
+use std::time::Duration;
+
 use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER,
     STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
@@ -22,6 +24,8 @@ use super::route::Page;
 use super::stack::Stack;
 use crate::pb::rpc;
 use crate::pb::v1::enforcement_service_server::EnforcementService;
+use crate::rate_limit::Quota;
+use crate::rate_limit::gcra::Window;
 use crate::service::Error;
 use crate::service::call::Call;
 
@@ -75,6 +79,20 @@ pub(super) fn refusal(error: &rpc::Status, allow: Option<&'static str>) -> Respo
         response.headers_mut().insert(http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     response
+}
+
+/// How a caller stands, as `RateLimit-*` headers say it: times in whole seconds, rounded up.
+pub(super) fn show_quota(headers: &mut HeaderMap, quota: &Quota) {
+    let standing = &quota.standing;
+    let seconds = |span: Duration| span.as_secs() + u64::from(span.subsec_nanos() > 0);
+    headers.insert("ratelimit-limit", standing.window.quota().into());
+    headers.insert("ratelimit-remaining", standing.remaining.into());
+    headers.insert("ratelimit-reset", seconds(standing.reset).into());
+    let policy = |window: &Window| format!("{};w={}", window.quota(), window.seconds());
+    let policy: Vec<_> = quota.limit.windows().iter().map(policy).collect();
+    if let Ok(policy) = HeaderValue::try_from(policy.join(", ")) {
+        headers.insert("ratelimit-policy", policy);
+    }
 }
 
 fn json_answer(status: StatusCode, body: &serde_json::Value) -> Response<Body> {

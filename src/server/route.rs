@@ -176,6 +176,12 @@ impl Route {
         }
     }
 
+    /// Whether the call at `path` costs an agent one. The others cost what is in them, and are charged by whoever reads
+    /// that: a batch by its checks, a stream by its messages.
+    pub(super) fn costs_one(self, path: &str) -> bool {
+        !self.streams(path) && path != BATCH
+    }
+
     /// Whether a message on `path` is bounded as one check is: all that agents send but batches, since what a check
     /// may not hold no report of it needs.
     pub(super) fn is_small(self, path: &str) -> bool {

@@ -59,7 +59,7 @@ impl Drop for Seat {
 }
 
 /// One host has a whole IPv6 /64, so that counts as one address; IPv4 in IPv6 counts as IPv4.
-fn group(address: IpAddr) -> IpAddr {
+pub(super) fn group(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),

@@ -20,12 +20,13 @@ use super::limits::{Limits, MAX_ADMIN_IN_FLIGHT};
 use super::route::{self, NoRoute, Route, Wants};
 use super::standard::Standard;
 use super::stream::{Answers, Ends, Questions, blame_the_caller};
-use super::{Parts, envelope, gateway};
-use crate::auth::{Authenticator, Principal};
+use super::{Parts, envelope, gateway, seats};
+use crate::auth::{Agent, Authenticator, Principal};
 use crate::clock::Clock;
 use crate::pb::v1::enforcement_service_server::{EnforcementService, EnforcementServiceServer};
+use crate::rate_limit::Limiter;
 use crate::service::call::{self, Call, InFlight};
-use crate::service::{Error, status};
+use crate::service::{Error, status, throttle};
 
 /// A gRPC service of which only the paths are known here.
 pub type Routed = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
@@ -37,6 +38,7 @@ pub(super) struct Stack<E> {
     in_flight: InFlight,
     admins_in_flight: InFlight,
     authenticator: Arc<Authenticator>,
+    limiter: Arc<Limiter>,
     enforcement: Arc<E>,
     /// For calls whose messages are no larger than a check.
     checks: EnforcementServiceServer<E>,
@@ -75,7 +77,7 @@ impl<E: EnforcementService> Answer for Stack<E> {
 
 impl<E: EnforcementService> Stack<E> {
     pub(super) fn new(parts: Parts<E>, standard: Standard) -> Self {
-        let Parts { enforcement, admin, authenticator, clock, limits, health: _ } = parts;
+        let Parts { enforcement, admin, authenticator, limiter, clock, limits, health: _ } = parts;
         let server = || EnforcementServiceServer::from_arc(Arc::clone(&enforcement));
         Self {
             in_flight: InFlight::new(limits.max_in_flight),
@@ -86,6 +88,7 @@ impl<E: EnforcementService> Stack<E> {
             limits,
             clock,
             authenticator,
+            limiter,
             admin,
             standard,
         }
@@ -158,7 +161,7 @@ impl<E: EnforcementService> Stack<E> {
             let principal = self.authenticator.authenticate(request.headers()).await;
             let principal = principal.map_err(|_| {
                 tracing::debug!(client = %call.client, "no valid key");
-                Error::Unauthenticated
+                throttle::failed_login(&self.limiter, seats::group(call.client))
             });
             match (principal?, wants) {
                 (Principal::Agent(agent), Wants::Agent) => {
@@ -174,10 +177,22 @@ impl<E: EnforcementService> Stack<E> {
 
         call.held = permit.map(Arc::new);
 
-        // Throttle will stand here: rate limits belong to whoever was authenticated.
+        // Throttle: limits belong to whoever was authenticated. Admins and those who need no key have none.
+        let quota = match request.extensions().get::<Agent>() {
+            Some(agent) if route.costs_one(request.uri().path()) => {
+                throttle::charge(&self.limiter, agent, 1).await?
+            }
+            Some(_) | None => None,
+        };
 
         match route {
-            Route::Http(page) => gateway::answer(self, page, request, call).await,
+            Route::Http(page) => {
+                let mut response = gateway::answer(self, page, request, call).await?;
+                if let Some(quota) = quota {
+                    gateway::show_quota(response.headers_mut(), &quota);
+                }
+                Ok(response)
+            }
             Route::Enforcement
             | Route::Admin
             | Route::Health
@@ -263,7 +278,11 @@ fn refuse(none: &NoRoute, speaks_grpc: bool, request_id: &str) -> Response<Body>
         return call::refuse(&none.error, request_id).into_http();
     }
     call::log(&none.error, request_id);
-    gateway::refusal(&none.error.to_rpc(request_id), none.allow)
+    let mut response = gateway::refusal(&none.error.to_rpc(request_id), none.allow);
+    if let Error::LimitReached { quota, .. } = &none.error {
+        gateway::show_quota(response.headers_mut(), quota);
+    }
+    response
 }
 
 /// gRPC over HTTP/1.1 speaks no gRPC.

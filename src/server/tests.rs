@@ -23,6 +23,7 @@ use crate::clock::Timestamp;
 use crate::ids::{AgentId, KeyId};
 use crate::pb::v1::{self, ErrorReason};
 use crate::policy::{Environment, Subject};
+use crate::rate_limit;
 use crate::service::{call, status};
 use crate::store::agents::AgentEntry;
 use crate::store::keys::NewKey;
@@ -33,6 +34,7 @@ use crate::view::{self, Views};
 mod bounds;
 mod ends;
 mod http_face;
+mod limits;
 mod refusals;
 mod whole;
 
@@ -140,6 +142,10 @@ impl Front {
     }
 
     async fn with(limits: Limits) -> Self {
+        Self::limiting(limits, rate_limit::Settings::off()).await
+    }
+
+    async fn limiting(limits: Limits, limited: rate_limit::Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::System;
         let store = Store::open(&Options::at(Location::Sqlite(folder.path().join("test.db")))).await.unwrap();
@@ -160,6 +166,7 @@ impl Front {
                 Ok(Status::ok("").into_http())
             })),
             authenticator: Arc::new(Authenticator::new(views, Peppers::default(), admins, clock.clone())),
+            limiter: Arc::new(Limiter::start(limited, clock.clone()).await.unwrap().0),
             health: signal,
             clock,
             limits,
@@ -209,6 +216,7 @@ async fn one_agent(store: &Store, now: Timestamp) -> String {
             labels: [].into(),
             is_active: true,
         },
+        limit: None,
         create_time: now,
         update_time: now,
         delete_time: None,

@@ -24,6 +24,7 @@ use crate::entropy;
 use crate::ids::{AgentId, KeyId};
 use crate::pb::v1;
 use crate::pb::v1::admin_service_server::AdminService as Api;
+use crate::rate_limit::Limiter;
 use crate::store::Store;
 use crate::store::keys::NewKey;
 use crate::store::revision::{Act, Stamp};
@@ -32,6 +33,7 @@ use crate::view::Views;
 mod agents;
 mod dry_run;
 mod follow;
+mod limits;
 mod policies;
 mod records;
 mod stats;
@@ -55,6 +57,8 @@ pub struct Parts {
     pub writer: Writer,
     /// What was decided so far, for the figures.
     pub tally: Arc<Tally>,
+    /// How often agents may call, for the figures.
+    pub limiter: Arc<Limiter>,
     /// When answers leave, for the figures.
     pub audit_mode: Mode,
     /// The time.
@@ -69,6 +73,7 @@ pub struct AdminService {
     outbox: Outbox,
     writer: Writer,
     tally: Arc<Tally>,
+    limiter: Arc<Limiter>,
     audit_mode: Mode,
     clock: Clock,
     started: Timestamp,
@@ -107,6 +112,7 @@ impl AdminService {
             outbox: parts.outbox,
             writer: parts.writer,
             tally: parts.tally,
+            limiter: parts.limiter,
             audit_mode: parts.audit_mode,
             started: parts.clock.now(),
             clock: parts.clock,
@@ -200,6 +206,8 @@ unary! {
     list_agents(ListAgentsRequest) -> ListAgentsResponse => |api, caller, message| api.agents(message);
     update_agent(UpdateAgentRequest) -> UpdateAgentResponse => |api, caller, message| api.change_agent(&caller, message);
     delete_agent(DeleteAgentRequest) -> DeleteAgentResponse => |api, caller, message| api.remove_agent(&caller, message);
+    set_rate_limit(SetRateLimitRequest) -> SetRateLimitResponse => |api, caller, message| api.change_limit(&caller, message);
+    get_rate_limit(GetRateLimitRequest) -> GetRateLimitResponse => |api, caller, message| api.show_limit(message);
     create_agent_key(CreateAgentKeyRequest) -> CreateAgentKeyResponse => |api, caller, message| api.new_key(&caller, message);
     list_agent_keys(ListAgentKeysRequest) -> ListAgentKeysResponse => |api, caller, message| api.keys(&caller, message);
     revoke_agent_key(RevokeAgentKeyRequest) -> RevokeAgentKeyResponse => |api, caller, message| api.revoke(&caller, message);

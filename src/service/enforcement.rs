@@ -14,12 +14,14 @@ use crate::audit::Record;
 use crate::auth::Agent;
 use crate::config::DecisionDetail;
 use crate::pb::{rpc, v1};
+use crate::rate_limit::Limiter;
 
 use super::Error;
 use super::call::{self, Call, Taken};
 use super::convert::{self, Answer, PlaceText};
 use super::page::{self, Listing};
 use super::tally::Tally;
+use super::throttle;
 
 mod deviation;
 mod entry;
@@ -42,6 +44,7 @@ pub struct Enforcement {
     way: Way,
     detail: DecisionDetail,
     tally: Arc<Tally>,
+    limiter: Arc<Limiter>,
     bounds: Bounds,
 }
 
@@ -55,9 +58,16 @@ pub struct Bounds {
 }
 
 impl Enforcement {
-    /// A service that decides by `way`, tells agents as much as `detail` says and counts answers in `tally`.
-    pub const fn new(way: Way, detail: DecisionDetail, tally: Arc<Tally>, bounds: Bounds) -> Self {
-        Self { way, detail, tally, bounds }
+    /// A service that decides by `way`, tells agents as much as `detail` says, counts answers in `tally` and charges
+    /// batches and streams to `limiter`; the layers charge every other call.
+    pub const fn new(
+        way: Way,
+        detail: DecisionDetail,
+        tally: Arc<Tally>,
+        limiter: Arc<Limiter>,
+        bounds: Bounds,
+    ) -> Self {
+        Self { way, detail, tally, limiter, bounds }
     }
 
     fn answer(&self, answered: &Answered) -> v1::Decision {
@@ -97,7 +107,11 @@ impl v1::enforcement_service_server::EnforcementService for Enforcement {
     ) -> Result<Response<v1::BatchEnforceResponse>, Status> {
         let Taken { caller: agent, call, message } = call::from_agent(request)?;
         let result = async {
-            let (checks, min) = checks(message, self.bounds.max_check_size)?;
+            let read = checks(message, self.bounds.max_check_size);
+            // What is no batch costs one, as every call does.
+            let cost = read.as_ref().map_or(1, |(checks, _)| checks.len());
+            throttle::charge(&self.limiter, &agent, cost).await?;
+            let (checks, min) = read?;
             let answers = self.way.all(&agent, checks, min, &call).await?;
             let results = answers
                 .into_iter()
@@ -182,7 +196,7 @@ impl v1::enforcement_service_server::EnforcementService for Enforcement {
 }
 
 impl Enforcement {
-    /// One message of a stream. Key and agent are checked for every message; a bad one gets its own error and the
+    /// One message of a stream. Key, agent and limit are checked for every message; a bad one gets its own error and the
     /// stream lives on.
     async fn stream_item(
         &self,
@@ -198,6 +212,7 @@ impl Enforcement {
             let agent = agent
                 .recheck(&self.way.views.now(), self.way.clock.now())
                 .map_err(|_| Error::Unauthenticated)?;
+            throttle::charge(&self.limiter, &agent, 1).await?;
             let check = convert::check(message.request.unwrap_or_default())?;
             self.way.one(&agent, check, &call).await
         };

@@ -15,6 +15,7 @@ use tonic::{Code, Status};
 use crate::pb::rpc;
 use crate::pb::v1::ErrorReason;
 use crate::policy::Fault;
+use crate::rate_limit::Quota;
 
 mod complete;
 mod document;
@@ -91,6 +92,17 @@ pub enum Error {
         /// When the next call fits.
         retry_after: Duration,
     },
+    /// Called more often than an agent's or an address's limit allows.
+    #[error("the limit `{}` is reached", quota.limit)]
+    LimitReached {
+        /// Whose limit: `agent:agt_…` or `address:192.0.2.1`.
+        subject: String,
+        /// The limit, and when the call fits.
+        quota: Box<Quota>,
+    },
+    /// Limits cannot be counted, and this deployment refuses calls then.
+    #[error("calls cannot be counted, so none is taken")]
+    RateLimitUnavailable,
     /// The record could not be committed.
     #[error("the decision could not be recorded, so it is not answered")]
     AuditUnavailable,
@@ -221,6 +233,7 @@ pub const fn row(reason: ErrorReason) -> Row {
         R::KeyLimitReached => row(Code::FailedPrecondition, 412, Never),
         R::MessageTooLarge => row(Code::ResourceExhausted, 413, Never),
         R::RateLimited => row(Code::ResourceExhausted, 429, Limited),
+        R::RateLimitUnavailable => row(Code::Unavailable, 503, ms(500)),
         R::AuditUnavailable => row(Code::Unavailable, 503, ms(250)),
         R::DatabaseUnavailable => row(Code::Unavailable, 503, ms(500)),
         R::PolicyStale => row(Code::Unavailable, 503, ms(1_000)),
@@ -271,7 +284,8 @@ impl Error {
             Self::AgentDeleted(_) => R::AgentDeleted,
             Self::KeyLimitReached(_) => R::KeyLimitReached,
             Self::MessageTooLarge { .. } => R::MessageTooLarge,
-            Self::RateLimited { .. } => R::RateLimited,
+            Self::RateLimited { .. } | Self::LimitReached { .. } => R::RateLimited,
+            Self::RateLimitUnavailable => R::RateLimitUnavailable,
             Self::AuditUnavailable => R::AuditUnavailable,
             Self::DatabaseUnavailable => R::DatabaseUnavailable,
             Self::PolicyStale => R::PolicyStale,
@@ -292,6 +306,9 @@ impl Error {
     pub const fn retry_after(&self) -> Option<Duration> {
         if let Self::RateLimited { retry_after } = self {
             return Some(*retry_after);
+        }
+        if let Self::LimitReached { quota, .. } = self {
+            return Some(quota.standing.retry_after);
         }
         match row(self.reason()).retry {
             Retry::Never | Retry::Limited => None,
@@ -319,6 +336,9 @@ impl Error {
         if let Some(delay) = self.retry_after() {
             status.details.push(retry_info(delay));
         }
+        if let Self::LimitReached { subject, quota } = self {
+            status.details.push(quota_failure(subject, quota));
+        }
         if let Self::Invalid(faults) = self {
             let room = DETAILS_LIMIT.saturating_sub(status.encoded_len());
             status.details.push(bad_request(faults, room));
@@ -331,7 +351,8 @@ impl Error {
 fn to_status(status: rpc::Status, retry_after: Option<Duration>) -> Status {
     let mut metadata = MetadataMap::new();
     if let Some(delay) = retry_after {
-        let millis = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        // Rounded up: a part of a millisecond earlier would be too early.
+        let millis = u64::try_from(delay.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX);
         metadata.insert("grpc-retry-pushback-ms", MetadataValue::from(millis));
     }
     let details = status.encode_to_vec().into();
@@ -345,6 +366,7 @@ pub(super) fn unstamped(error: &Error) -> Status {
 
 const INFO_URL: &str = "type.googleapis.com/google.rpc.ErrorInfo";
 const RETRY_URL: &str = "type.googleapis.com/google.rpc.RetryInfo";
+const QUOTA_URL: &str = "type.googleapis.com/google.rpc.QuotaFailure";
 const BAD_REQUEST_URL: &str = "type.googleapis.com/google.rpc.BadRequest";
 
 fn info(reason: ErrorReason, request_id: Option<&str>) -> prost_types::Any {
@@ -360,6 +382,18 @@ fn retry_info(delay: Duration) -> prost_types::Any {
     };
     let info = rpc::RetryInfo { retry_delay: Some(delay) };
     prost_types::Any { type_url: RETRY_URL.into(), value: info.encode_to_vec() }
+}
+
+fn quota_failure(subject: &str, quota: &Quota) -> prost_types::Any {
+    let window = quota.standing.window;
+    let violation = rpc::quota_failure::Violation {
+        subject: subject.to_owned(),
+        description: format!("{window} calls"),
+        quota_value: i64::try_from(window.quota()).unwrap_or(i64::MAX),
+        ..Default::default()
+    };
+    let failure = rpc::QuotaFailure { violations: vec![violation] };
+    prost_types::Any { type_url: QUOTA_URL.into(), value: failure.encode_to_vec() }
 }
 
 /// The faults as far as they fit into `room` bytes; what does not fit is counted in a last one.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::clock::Timestamp;
 use crate::ids::AgentId;
 use crate::policy::{Environment, Subject};
+use crate::rate_limit::gcra::Override;
 
 use super::keys::NewKey;
 use super::revision::{Act, Stamp, admin_write};
@@ -15,6 +16,8 @@ use super::{Error, Store, on_pool, sql, sql_as};
 pub struct AgentEntry {
     /// Who it is, as decisions see it.
     pub subject: Subject,
+    /// How often it may call, where that is not the deployment's default.
+    pub limit: Option<Override>,
     /// When it was made.
     pub create_time: Timestamp,
     /// When it was last changed.
@@ -51,20 +54,23 @@ pub struct AgentFilter {
     pub show_deleted: bool,
 }
 
-pub(crate) type AgentRow = (String, String, String, String, String, bool, i64, i64, Option<i64>);
+pub(crate) type AgentRow =
+    (String, String, String, String, String, bool, i64, i64, Option<i64>, Option<String>);
 
-const BY_ID: &str = "select agent_id, name, team, environment, labels, is_active, created_at, updated_at, deleted_at \
-     from agents where agent_id = $1";
-pub(crate) const CHANGED: &str = "select agent_id, name, team, environment, labels, is_active, created_at, updated_at, deleted_at \
-     from agents where revision > $1";
-const LIST: &str = "select agent_id, name, team, environment, labels, is_active, created_at, updated_at, deleted_at \
-     from agents where agent_id > $1 and ($2 = '' or team = $2) and ($3 = '' or environment = $3) \
+const BY_ID: &str = "select agent_id, name, team, environment, labels, is_active, created_at, updated_at, deleted_at, \
+     rate_limit from agents where agent_id = $1";
+pub(crate) const CHANGED: &str = "select agent_id, name, team, environment, labels, is_active, created_at, updated_at, deleted_at, \
+     rate_limit from agents where revision > $1";
+const LIST: &str = "select agent_id, name, team, environment, labels, is_active, created_at, updated_at, deleted_at, \
+     rate_limit from agents where agent_id > $1 and ($2 = '' or team = $2) and ($3 = '' or environment = $3) \
      and (deleted_at is null or $4 = 1) and ($5 < 0 or is_active = ($5 = 1)) order by agent_id limit $6";
 const INSERT: &str = "insert into agents \
      (agent_id, name, team, environment, labels, is_active, created_at, updated_at, deleted_at, revision) \
      values ($1, $2, $3, $4, $5, $6, $7, $8, null, $9)";
 const UPDATE: &str = "update agents set name = $2, team = $3, environment = $4, labels = $5, is_active = $6, \
      updated_at = $7, revision = $8 where agent_id = $1 and deleted_at is null";
+const LIMIT: &str = "update agents set rate_limit = $2, updated_at = $3, revision = $4 \
+     where agent_id = $1 and deleted_at is null";
 const DELETE: &str = "update agents set is_active = $2, deleted_at = $3, updated_at = $3, revision = $4 \
      where agent_id = $1 and deleted_at is null";
 
@@ -72,7 +78,7 @@ impl TryFrom<AgentRow> for AgentEntry {
     type Error = Error;
 
     fn try_from(row: AgentRow) -> Result<Self, Error> {
-        let (id, name, team, environment, labels, is_active, created, updated, deleted) = row;
+        let (id, name, team, environment, labels, is_active, created, updated, deleted, limit) = row;
         let corrupt = |fault: String| Error::Corrupt { table: "agents", key: id.clone(), fault };
         let subject = Subject {
             id: id.parse().map_err(|_| corrupt("the id is no agent id".into()))?,
@@ -84,8 +90,10 @@ impl TryFrom<AgentRow> for AgentEntry {
             labels: serde_json::from_str(&labels).map_err(|error| corrupt(format!("labels: {error}")))?,
             is_active,
         };
+        let limit = limit.map(|text| text.parse().map_err(|error| corrupt(format!("rate_limit: {error}"))));
         Ok(Self {
             subject,
+            limit: limit.transpose()?,
             create_time: Timestamp::from_micros(created),
             update_time: Timestamp::from_micros(updated),
             delete_time: deleted.map(Timestamp::from_micros),
@@ -204,6 +212,24 @@ impl Store {
             .await?;
             Ok(agent.clone())
         })
+    }
+
+    /// Gives an agent a limit of its own, or the default again.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] for an unknown or deleted agent; or when the database is away.
+    pub async fn set_limit(&self, act: &Act, id: &AgentId, limit: Option<&Override>) -> Result<Stamp, Error> {
+        let text = limit.map(ToString::to_string);
+        let ((), stamp) = admin_write!(self, act, |tx, keep, n| {
+            let done = sql!(keep, LIMIT, id.as_str(), text.as_deref(), act.at.as_micros(), n)
+                .execute(&mut *tx)
+                .await?;
+            if done.rows_affected() == 0 {
+                return Err(missing(id));
+            }
+            Ok(())
+        })?;
+        Ok(stamp)
     }
 
     /// Deletes an agent: inactive, its keys revoked, its row and its audit kept.

@@ -20,19 +20,28 @@ pub struct Migration {
 }
 
 /// Every migration, in order.
-pub const MIGRATIONS: [Migration; 1] = [Migration {
-    version: 1,
-    name: "spine",
-    min_binary: 1,
-    postgres: include_str!("../../migrations/postgres/0001_spine.sql"),
-    sqlite: include_str!("../../migrations/sqlite/0001_spine.sql"),
-}];
+pub const MIGRATIONS: [Migration; 2] = [
+    Migration {
+        version: 1,
+        name: "spine",
+        min_binary: 1,
+        postgres: include_str!("../../migrations/postgres/0001_spine.sql"),
+        sqlite: include_str!("../../migrations/sqlite/0001_spine.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "rate_limits",
+        min_binary: 1,
+        postgres: include_str!("../../migrations/postgres/0002_rate_limits.sql"),
+        sqlite: include_str!("../../migrations/sqlite/0002_rate_limits.sql"),
+    },
+];
 
 /// This binary's own number: the newest migration it knows.
-pub const BINARY: i64 = 1;
+pub const BINARY: i64 = 2;
 
 /// The oldest schema this binary can serve.
-pub const NEEDS: i64 = 1;
+pub const NEEDS: i64 = 2;
 
 /// Where a database stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,6 +234,24 @@ mod tests {
         assert_eq!(done.len(), MIGRATIONS.len());
         assert!(store.migrate(Timestamp::from_micros(2)).await.unwrap().is_empty());
         store.schema().await.unwrap().fits().unwrap();
+    }
+
+    #[tokio::test]
+    async fn agents_of_an_older_schema_are_kept_and_have_no_limit_of_their_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&Options::sqlite(dir.path().join("a.db"))).await.unwrap();
+        let [first, ..] = &MIGRATIONS;
+        store.run(first, Timestamp::from_micros(1)).await.unwrap();
+        assert!(store.schema().await.unwrap().fits().unwrap_err().to_string().contains("migrate up"));
+        let Store::Sqlite(sqlite) = &store else { panic!() };
+        // As the binary of that schema writes an agent.
+        let id = "agt_01h455vb4pex5vsknk084sn02q";
+        let insert = "insert into agents (agent_id, name, team, environment, labels, is_active, created_at, \
+                      updated_at, deleted_at, revision) values ($1, 'n', 't', 'production', '{}', true, 1, 1, null, 1)";
+        sqlx::query(insert).bind(id).execute(&sqlite.main).await.unwrap();
+        assert_eq!(store.migrate(Timestamp::from_micros(2)).await.unwrap().len(), MIGRATIONS.len() - 1);
+        let agent = store.agent(&id.parse().unwrap()).await.unwrap().unwrap();
+        assert_eq!((agent.subject.name.as_str(), agent.limit), ("n", None));
     }
 
     #[test]

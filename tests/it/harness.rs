@@ -67,6 +67,8 @@ impl Guard {
             ("PORT", "0"),
             ("SHUTDOWN_DRAIN_DELAY", "0"),
             ("SHUTDOWN_GRACE", "2"),
+            // Tests ask more often than anybody should; those about limits say so.
+            ("RATE_LIMIT_ENABLED", "false"),
         ]
         .into_iter()
         .chain(settings.iter().copied())
@@ -137,6 +139,11 @@ impl Guard {
         let Some(mut process) = self.process.take() else { return };
         process.kill().unwrap();
         process.wait().unwrap();
+    }
+
+    /// The server's process.
+    pub fn process_id(&self) -> u32 {
+        self.process.as_ref().unwrap().id()
     }
 
     /// Asks the server to end, and waits for it.
@@ -243,6 +250,11 @@ impl Admin {
             key: created.api_key,
             key_id: created.key.unwrap().key_id,
         }
+    }
+
+    /// What the server has done so far.
+    pub async fn stats(&mut self) -> v1::GetStatsResponse {
+        self.client.get_stats(admin(v1::GetStatsRequest {})).await.unwrap().into_inner()
     }
 
     /// Another key of an agent: the key and its id.

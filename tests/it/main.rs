@@ -37,6 +37,8 @@ mod one_server;
 mod oracle;
 mod outcomes;
 mod postgres;
+mod rate_limits;
+mod redis;
 mod schema;
 mod store;
 mod watch;

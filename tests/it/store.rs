@@ -227,7 +227,8 @@ fn agent(name: &str) -> (AgentEntry, NewKey) {
         labels: [("tier".to_owned(), "gold \u{1f512}".to_owned())].into(),
         is_active: true,
     };
-    let entry = AgentEntry { subject, create_time: noon(), update_time: noon(), delete_time: None };
+    let entry =
+        AgentEntry { subject, limit: None, create_time: noon(), update_time: noon(), delete_time: None };
     (entry, key(&id))
 }
 

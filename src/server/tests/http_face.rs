@@ -5,13 +5,13 @@ use serde_json::{Value, json};
 use super::*;
 
 /// Status, head and JSON body of an HTTP/1.1 answer.
-fn split(answer: &str) -> (u16, &str, Value) {
+pub(super) fn split(answer: &str) -> (u16, &str, Value) {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     (status, head, serde_json::from_str(body).unwrap_or(Value::Null))
 }
 
-async fn post(front: &Front, headers: &str, body: &str) -> String {
+pub(super) async fn post(front: &Front, headers: &str, body: &str) -> String {
     let length = body.len();
     front
         .http1(&format!(
@@ -20,7 +20,7 @@ async fn post(front: &Front, headers: &str, body: &str) -> String {
         .await
 }
 
-fn json_and_key(front: &Front) -> String {
+pub(super) fn json_and_key(front: &Front) -> String {
     format!("content-type: application/json\r\nx-agent-key: {}\r\n", front.agent_key)
 }
 

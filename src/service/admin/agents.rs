@@ -27,7 +27,13 @@ impl AdminService {
         let subject = message.agent.and_then(|agent| convert::subject("agent", agent, id, &mut faults));
         let expire = expiry("key_expire_time", message.key_expire_time, caller.at, &mut faults);
         let subject = faults.or(subject)?;
-        let agent = AgentEntry { subject, create_time: caller.at, update_time: caller.at, delete_time: None };
+        let agent = AgentEntry {
+            subject,
+            limit: None,
+            create_time: caller.at,
+            update_time: caller.at,
+            delete_time: None,
+        };
         let (api_key, key) = self.mint(&agent.subject.id, caller.at, expire);
         let shown = convert::agent_message(&agent);
         let detail = json!({
@@ -183,12 +189,12 @@ impl AdminService {
     }
 
     /// Why `id` cannot be changed: it is deleted, or was never there.
-    async fn dead(&self, id: &AgentId) -> Result<Error, Error> {
+    pub(super) async fn dead(&self, id: &AgentId) -> Result<Error, Error> {
         self.agent(id).await.map(|agent| Error::AgentDeleted(agent.subject.id.to_string()))
     }
 }
 
-fn agent_id(text: &str) -> Result<AgentId, Error> {
+pub(super) fn agent_id(text: &str) -> Result<AgentId, Error> {
     let mut faults = Faults::default();
     let id = faults.parse("agent_id", text);
     faults.or(id)

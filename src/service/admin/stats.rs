@@ -2,6 +2,7 @@
 
 use super::AdminService;
 use crate::pb::v1;
+use crate::rate_limit::Limiter;
 use crate::service::Error;
 use crate::service::convert;
 
@@ -31,7 +32,26 @@ impl AdminService {
                 commits: number(figures.commits),
                 queued: i64::try_from(figures.queued).unwrap_or(i64::MAX),
             }),
+            rate_limits: Some(limits(&self.limiter)),
         })
+    }
+}
+
+fn limits(limiter: &Limiter) -> v1::RateLimitStats {
+    let figures = limiter.figures();
+    let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    let default = limiter.default_limit();
+    v1::RateLimitStats {
+        storage: default.map_or("", |_| limiter.storage()).to_owned(),
+        default_limit: default.map(ToString::to_string).unwrap_or_default(),
+        is_counting: limiter.is_counting(),
+        on_error: limiter.on_error().as_str().to_owned(),
+        admitted: number(figures.admitted),
+        refused: number(figures.refused),
+        without_redis: number(figures.without_redis),
+        outages: number(figures.outages),
+        failed_logins_refused: number(figures.failures_refused),
+        callers: number(figures.callers),
     }
 }
 

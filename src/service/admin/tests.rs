@@ -53,7 +53,10 @@ impl Guard {
         let admins = AdminKeys::new([ADMIN_KEY]);
         let authenticator =
             Arc::new(Authenticator::new(Arc::clone(&views), Peppers::default(), admins, clock.clone()));
+        let (limiter, _no_task) =
+            Limiter::start(crate::rate_limit::Settings::off(), clock.clone()).await.unwrap();
         let service = AdminService::new(Parts {
+            limiter: Arc::new(limiter),
             store,
             views,
             authenticator,
