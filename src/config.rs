@@ -7,7 +7,9 @@
 
 pub mod client;
 pub mod document;
+pub mod door;
 pub mod dotenv;
+pub mod network;
 mod placeholder;
 mod rate_limit;
 mod reader;
@@ -21,6 +23,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use door::{Door, Https, TlsFiles, tls_file};
+pub use network::Network;
 pub use rate_limit::RateLimit;
 pub use secret::Secret;
 
@@ -34,6 +38,8 @@ pub const LEAST_KEY_LENGTH: usize = 32;
 pub struct Config {
     /// The address to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// TLS, proxies, listeners of their own.
+    pub door: Door,
     /// The database.
     pub database: Database,
     /// PostgreSQL itself, where `database` may be a pooler.
@@ -200,8 +206,10 @@ impl Config {
             Program::Dev { database, .. } => Database::Sqlite(database.clone()),
             Program::Serve | Program::Migrate => read.database("DATABASE_URL"),
         };
+        let listen = SocketAddr::new(host, read.number("PORT"));
         let mut config = Self {
-            listen: SocketAddr::new(host, read.number("PORT")),
+            listen,
+            door: Door::read(program, listen, &mut read),
             request_timeout: read.span("REQUEST_TIMEOUT"),
             max_request_size: read.number("MAX_REQUEST_SIZE"),
             max_enforce_size: read.number("MAX_ENFORCE_SIZE"),
@@ -263,7 +271,12 @@ impl Config {
 
     /// Whether strangers may reach it: anything but a loopback address, or a PostgreSQL database.
     pub fn is_production(&self) -> bool {
-        !is_loopback(self.listen.ip()) || matches!(self.database, Database::Postgres(_))
+        self.is_open() || matches!(self.database, Database::Postgres(_))
+    }
+
+    /// Whether it listens beyond loopback. A listener that answers nothing but health does not count.
+    fn is_open(&self) -> bool {
+        [Some(self.listen), self.door.admin].into_iter().flatten().any(|address| !is_loopback(address.ip()))
     }
 
     /// What must hold between settings.
@@ -320,10 +333,10 @@ impl Config {
     fn check_exposure(&self, read: &mut Reader<'_>) {
         if self.is_production() && !read.is_faulty("ADMIN_API_KEY") {
             if self.admin_keys.is_empty() {
-                let why = if is_loopback(self.listen.ip()) {
-                    "is not set, and a PostgreSQL database makes this production"
+                let why = if self.is_open() {
+                    "is not set, and listening beyond loopback makes this production"
                 } else {
-                    "is not set, and a HOST beyond loopback makes this production"
+                    "is not set, and a PostgreSQL database makes this production"
                 };
                 read.fault("ADMIN_API_KEY", why, STRONG_KEY);
             }
@@ -335,15 +348,8 @@ impl Config {
                 }
             }
         }
-        if read.is_on("ENABLE_HTTPS") {
-            // Serving plaintext where TLS was asked for would be the worst of the answers.
-            let wrong = "is on, but TLS is not built into this version";
-            read.fault("ENABLE_HTTPS", wrong, "unset, with TLS ended by a proxy in front");
-        } else if !is_loopback(self.listen.ip()) {
-            read.warn(
-                "HOST is not a loopback address and ENABLE_HTTPS is not set: keys travel in plain text unless a proxy in front ends TLS"
-                    .to_owned(),
-            );
+        if self.is_production() {
+            self.door.check_production(read);
         }
         let idle: Vec<&str> =
             setting::NOT_IN_EFFECT.iter().copied().filter(|name| read.is_given(name)).collect();

@@ -1,13 +1,17 @@
 //! The front door: one port for gRPC and HTTP, the layers that every call passes, start and drain.
 //!
-//! `limits` bounds it, `listener` and `connection` hold the sockets, `stack` is the layers in request order,
-//! `gateway` the HTTP face, `standard` health and reflection, `drain` how it is told to stop.
+//! `limits` bounds it, `listener` and `connection` hold the sockets, `tls` encrypts them, `entrance` says what each
+//! listener opens and whom it believes, `stack` is the layers in request order, `gateway` the HTTP face, `standard`
+//! health and reflection, `drain` how it is told to stop.
 //!
 //! **Invariant:** no call reaches a service but through the stack; nothing here decides.
 
 mod build;
+mod chatter;
 mod connection;
+mod doors;
 mod drain;
+mod entrance;
 mod envelope;
 mod framing;
 mod gateway;
@@ -19,10 +23,10 @@ mod seats;
 mod stack;
 mod standard;
 mod stream;
+mod tls;
 
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -35,10 +39,12 @@ use crate::pb::v1::enforcement_service_server::EnforcementService;
 use crate::rate_limit::Limiter;
 
 pub use build::{Server, build, build_deviating};
+pub use doors::Doors;
 pub use drain::{Stop, Stopper, stop, stop_on_signals};
 pub use gateway::enforce_request;
 pub use limits::Limits;
 pub use stack::Routed;
+pub use tls::Tls;
 
 /// What stands behind the front door.
 pub struct Parts<E> {
@@ -89,6 +95,9 @@ pub enum Error {
     /// The database's own key is none.
     #[error("the setting `audit_key` in the database is not a key of 32 bytes")]
     AuditKey,
+    /// There is no TLS to be had from the files.
+    #[error("TLS")]
+    Tls(#[from] tls::Error),
     /// Redis cannot be asked at the address that was given.
     #[error("RATE_LIMIT_STORAGE_URI: {0}")]
     Limits(String),
@@ -106,19 +115,16 @@ pub enum Error {
     Ended(&'static str),
 }
 
-/// Serves on `listener` until `stop` asks for the end: health says `NOT_SERVING`, after the drain delay no more
+/// Serves on `doors` until `stop` asks for the end: health says `NOT_SERVING`, after the drain delay no more
 /// connections are taken, calls in flight finish within the grace. Asked twice, it ends at once.
 ///
 /// # Errors
 /// When a part of it ends by itself.
-pub async fn run<E: EnforcementService>(
-    parts: Parts<E>,
-    listener: TcpListener,
-    mut stop: Stop,
-) -> Result<(), Error> {
+pub async fn run<E: EnforcementService>(parts: Parts<E>, doors: Doors, mut stop: Stop) -> Result<(), Error> {
     let limits = parts.limits;
     let (stopping, is_stopping) = watch::channel(false);
     let (standard, report) = standard::Standard::new(parts.health.clone(), is_stopping, limits.reflection)?;
+    let clock = parts.clock.clone();
     let stack = Arc::new(stack::Stack::new(parts, standard));
     let draining = CancellationToken::new();
     let mut tasks = JoinSet::new();
@@ -126,7 +132,7 @@ pub async fn run<E: EnforcementService>(
         report.await;
         "health"
     });
-    let front = listener::accept(listener, stack, limits, draining.clone());
+    let front = doors.open(stack, limits, clock, draining.clone());
     tasks.spawn(async move {
         front.await;
         "listener"

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Request, Response, Status};
 
 use super::{Failure, Session, failure};
@@ -88,7 +88,13 @@ impl Remote {
             .connect_timeout(client.timeout.min(CONNECT_TIMEOUT))
             .http2_keep_alive_interval(Duration::from_secs(30));
         if client.endpoint.starts_with("https:") {
-            let tls = ClientTlsConfig::new().with_native_roots();
+            let mut tls = match &client.tls.roots {
+                Some(roots) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(roots)),
+                None => ClientTlsConfig::new().with_native_roots(),
+            };
+            if let Some((certificate, key)) = &client.tls.identity {
+                tls = tls.identity(Identity::from_pem(certificate, key.expose()));
+            }
             endpoint = endpoint.tls_config(tls).map_err(|error| unreachable(failure::causes(&error)))?;
         }
         let channel = endpoint.connect().await.map_err(|error| unreachable(failure::causes(&error)))?;

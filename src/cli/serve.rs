@@ -105,12 +105,13 @@ pub fn run_until_stopped(
             }
             let server = build(config, clock).await.map_err(|error| failed(&error))?;
             let address = server.address().map_err(|error| failed(&error))?;
+            let scheme = if server.is_tls() { "https" } else { "http" };
             let serving = server.run(stop);
             tokio::pin!(serving);
             // The server must run while it is spoken to.
             tokio::select! {
                 ended = &mut serving => return ended.map_err(|error| failed(&error)),
-                told = once_serving(local(address)) => told?,
+                told = once_serving(local(scheme, address)) => told?,
             }
             serving.await.map_err(|error| failed(&error))
         };
@@ -122,11 +123,11 @@ pub fn run_until_stopped(
 }
 
 /// How this machine reaches a server that listens on `address`.
-fn local(address: SocketAddr) -> String {
+fn local(scheme: &str, address: SocketAddr) -> String {
     let host = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
         ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
     };
-    format!("http://{}", SocketAddr::new(host, address.port()))
+    format!("{scheme}://{}", SocketAddr::new(host, address.port()))
 }

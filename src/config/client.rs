@@ -11,6 +11,12 @@ pub const ENDPOINT: &str = "AGENTGUARD_ENDPOINT";
 pub const ADMIN_KEY: &str = "AGENTGUARD_ADMIN_KEY";
 /// The variable that holds an agent's key.
 pub const AGENT_KEY: &str = "AGENTGUARD_API_KEY";
+/// The variable that names the roots to trust in place of the system's.
+pub const CA_FILE: &str = "AGENTGUARD_CA_FILE";
+/// The variable that names the certificate to show a server that wants one.
+pub const CERT_FILE: &str = "AGENTGUARD_CLIENT_CERT_FILE";
+/// The variable that names its key.
+pub const CERT_KEY_FILE: &str = "AGENTGUARD_CLIENT_KEY_FILE";
 /// Where the server is unless said otherwise.
 pub const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:8000";
 /// How long a command waits for its answer unless said otherwise, in the form of the flag.
@@ -21,7 +27,7 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     (
         ENDPOINT,
         DEFAULT_ENDPOINT,
-        "Where the server is: `http://…`, or `https://…` (certificates of the system are trusted).",
+        "Where the server is: `http://…`, or `https://…` (by the roots of the system, or of `AGENTGUARD_CA_FILE`).",
     ),
     (
         ADMIN_KEY,
@@ -29,6 +35,13 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
         "The admin key, for `agent`, `key`, `policy` and `audit`; also `AGENTGUARD_ADMIN_KEY_FILE`.",
     ),
     (AGENT_KEY, "", "The agent's key, for `enforce`; also `AGENTGUARD_API_KEY_FILE`."),
+    (CA_FILE, "", "Roots in PEM that are trusted with `https://…`, in place of the system's."),
+    (
+        CERT_FILE,
+        "",
+        "A certificate in PEM to show with `https://…`, for a server with `TLS_CLIENT_CA_FILE`; with `AGENTGUARD_CLIENT_KEY_FILE`.",
+    ),
+    (CERT_KEY_FILE, "", "The key of that certificate, in PEM."),
 ];
 
 /// Which of the two keys a command shows.
@@ -64,6 +77,17 @@ pub struct Client {
     pub key: Option<Secret>,
     /// How long to wait for an answer.
     pub timeout: Duration,
+    /// With `https`: whom to trust, and what to show.
+    pub tls: Tls,
+}
+
+/// What a client brings to TLS, in PEM.
+#[derive(Clone, Debug, Default)]
+pub struct Tls {
+    /// The roots to trust; `None`: the system's.
+    pub roots: Option<Vec<u8>>,
+    /// A certificate and its key, for a server that wants one.
+    pub identity: Option<(Vec<u8>, Secret)>,
 }
 
 impl Client {
@@ -105,7 +129,37 @@ impl Client {
                 None
             }
         });
-        if faults.is_empty() { Ok(Self { endpoint, key, timeout: flags.timeout }) } else { Err(faults) }
+        let tls = Tls::load(given, &mut faults);
+        if faults.is_empty() { Ok(Self { endpoint, key, timeout: flags.timeout, tls }) } else { Err(faults) }
+    }
+}
+
+impl Tls {
+    fn load(given: impl Fn(&str) -> Option<String>, faults: &mut Vec<Fault>) -> Self {
+        let [roots, certificate, key] = [CA_FILE, CERT_FILE, CERT_KEY_FILE].map(|name| {
+            let path = given(name)?;
+            super::tls_file(path.as_ref())
+                .map_err(|error| {
+                    faults.push(Fault {
+                        setting: name.to_owned(),
+                        wrong: format!("`{path}` cannot be read: {error}"),
+                        accepted: "a PEM file".to_owned(),
+                    });
+                })
+                .ok()
+        });
+        let half = [(CERT_FILE, CERT_KEY_FILE), (CERT_KEY_FILE, CERT_FILE)];
+        for (set, unset) in
+            half.into_iter().filter(|(set, unset)| given(set).is_some() && given(unset).is_none())
+        {
+            faults.push(Fault {
+                setting: unset.to_owned(),
+                wrong: format!("is not set, but {set} is"),
+                accepted: "both or neither".to_owned(),
+            });
+        }
+        let key = key.map(|key| Secret::new(String::from_utf8_lossy(&key)));
+        Self { roots, identity: certificate.zip(key) }
     }
 }
 
@@ -191,6 +245,24 @@ mod tests {
         for far in ["http://guard:8000", "http://10.0.0.1:8000", "http://localhost.example.com"] {
             assert!(!load(far, false) && load(far, true), "{far}");
         }
+    }
+
+    #[test]
+    fn a_certificate_comes_with_its_key_and_both_can_be_read() {
+        let names = |pairs: &[(&str, &str)]| {
+            let env =
+                |name: &str| pairs.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
+            match Client::load(Role::Nobody, env, &Flags::default()) {
+                Ok(_) => Vec::new(),
+                Err(faults) => faults.into_iter().map(|fault| fault.setting).collect(),
+            }
+        };
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let file = file.path().to_str().unwrap();
+        assert_eq!(names(&[(CERT_FILE, file)]), [CERT_KEY_FILE]);
+        assert_eq!(names(&[(CERT_KEY_FILE, file)]), [CERT_FILE]);
+        assert_eq!(names(&[(CA_FILE, "/nonexistent")]), [CA_FILE]);
+        assert!(names(&[(CA_FILE, file), (CERT_FILE, file), (CERT_KEY_FILE, file)]).is_empty());
     }
 
     #[test]

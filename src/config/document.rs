@@ -20,8 +20,7 @@ pub fn markdown() -> String {
     page.push_str("\n## Not in effect in this version\n\n");
     let names: Vec<String> = NOT_IN_EFFECT.iter().map(|name| format!("`{name}`")).collect();
     page.push_str(&format!(
-        "These variables of the deployment guide are not acted on yet; set, they are named in one warning line at the start: {}.\n\n\
-         `ENABLE_HTTPS=true` refuses the start, because TLS is not built into this version and plain text in its place would be the wrong answer. End TLS at a proxy.\n",
+        "These variables of the deployment guide are not acted on yet; set, they are named in one warning line at the start: {}.\n",
         names.join(", ")
     ));
     page.push_str(DOTENV);
@@ -64,6 +63,9 @@ fn takes(kind: Kind) -> String {
         | Kind::Choice(_)
         | Kind::Address
         | Kind::Words
+        | Kind::Path
+        | Kind::Socket
+        | Kind::Networks
         | Kind::Limit => accepted,
     }
 }

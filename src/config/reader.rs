@@ -3,10 +3,11 @@
 
 use std::collections::BTreeSet;
 use std::io::Read;
-use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::network::Network;
 use super::setting::{self, Kind, Setting};
 use super::{Database, Fault, Flags, Secret, value};
 use crate::rate_limit::gcra::Limit;
@@ -162,6 +163,9 @@ impl<'a> Reader<'a> {
                 | Kind::Choice(_)
                 | Kind::Address
                 | Kind::Words
+                | Kind::Path
+                | Kind::Socket
+                | Kind::Networks
                 | Kind::Limit
                 | Kind::Key
                 | Kind::Url { .. } => return None,
@@ -188,6 +192,30 @@ impl<'a> Reader<'a> {
     /// An address to listen on.
     pub fn address(&mut self, name: &str) -> IpAddr {
         self.parsed(name, |_, text| value::address(text)).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+    }
+
+    /// An address and a port to listen on.
+    pub fn socket(&mut self, name: &str) -> Option<SocketAddr> {
+        self.parsed(name, |_, text| value::socket(text))
+    }
+
+    /// The path of a file.
+    pub fn path(&mut self, name: &str) -> Option<PathBuf> {
+        self.parsed(name, |_, text| {
+            let text = text.trim();
+            // What was no UTF-8 in the environment arrives with this letter, and is no path that anybody meant.
+            let is_path = !text.contains(|letter: char| letter.is_control() || letter == '\u{fffd}');
+            is_path.then(|| PathBuf::from(text))
+        })
+    }
+
+    /// Comma-separated networks.
+    pub fn networks(&mut self, name: &str) -> Option<Vec<Network>> {
+        self.parsed(name, |_, text| {
+            let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+            let networks: Option<Vec<Network>> = parts.map(Network::parse).collect();
+            networks.filter(|networks| !networks.is_empty())
+        })
     }
 
     /// One word of the setting's list, as the list spells it.
@@ -291,10 +319,16 @@ fn is_postgres(text: &str) -> bool {
 
 /// The text of a file of at most [`LARGEST_FILE`] bytes.
 pub fn small_file(path: &Path) -> std::io::Result<String> {
-    let mut text = String::new();
-    let read = std::fs::File::open(path)?.take(LARGEST_FILE + 1).read_to_string(&mut text)?;
-    if u64::try_from(read).unwrap_or(u64::MAX) > LARGEST_FILE {
-        return Err(std::io::Error::other("it is larger than 64 KiB"));
+    let bytes = bounded_file(path, LARGEST_FILE)?;
+    String::from_utf8(bytes).map_err(|_| std::io::Error::other("it is no UTF-8"))
+}
+
+/// The bytes of a file of at most `largest` bytes.
+pub fn bounded_file(path: &Path, largest: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(path)?.take(largest + 1).read_to_end(&mut bytes)?;
+    if u64::try_from(read).unwrap_or(u64::MAX) > largest {
+        return Err(std::io::Error::other(format!("it is larger than {}", value::show_bytes(largest))));
     }
-    Ok(text)
+    Ok(bytes)
 }

@@ -53,6 +53,12 @@ pub enum Kind {
     Address,
     /// Comma-separated words.
     Words,
+    /// The path of a file.
+    Path,
+    /// An IP address and a port.
+    Socket,
+    /// Comma-separated networks in CIDR notation.
+    Networks,
     /// How often something may be done.
     Limit,
     /// A key or pepper; never shown, never a flag.
@@ -76,6 +82,9 @@ impl Kind {
             | Self::Choice(_)
             | Self::Address
             | Self::Words
+            | Self::Path
+            | Self::Socket
+            | Self::Networks
             | Self::Limit => false,
         }
     }
@@ -98,6 +107,14 @@ impl Kind {
             }
             Self::Address => "an IP address or `localhost`".to_owned(),
             Self::Words => "names of letters, digits, `_` and `-`, separated by commas; or `none`".to_owned(),
+            Self::Path => "the path of a file".to_owned(),
+            Self::Socket => {
+                "an IP address or `localhost`, and a port (`127.0.0.1:9000`, `[::]:9000`)".to_owned()
+            }
+            Self::Networks => {
+                "addresses and networks, separated by commas (`10.0.0.0/8,192.0.2.7,2001:db8::/32`)"
+                    .to_owned()
+            }
             Self::Limit => "calls a period, such as `1000/minute` or `20 per 10 seconds`, each with `burst N` where less or more than all of them may be made at once; several joined by `;` hold at once".to_owned(),
             Self::Key => "visible ASCII without white space and commas".to_owned(),
             Self::Url { accepted } => accepted.to_owned(),
@@ -188,6 +205,67 @@ pub const SETTINGS: &[(&str, &[Setting])] = &[
                 default: Some("20"),
                 dev: Some("2"),
                 meaning: "How long calls in flight may finish after that. With `SHUTDOWN_DRAIN_DELAY` it must stay below the orchestrator's own patience (Kubernetes: 30 s).",
+            },
+        ],
+    ),
+    (
+        "TLS, proxies and listeners",
+        &[
+            Setting {
+                name: "ENABLE_HTTPS",
+                kind: Kind::Switch,
+                default: Some("false"),
+                dev: None,
+                meaning: "With `TLS_CERT_FILE` and `TLS_KEY_FILE`: TLS ends here. Without them but with `TRUST_PROXY_HEADERS`: TLS ends at the proxy, and calls of which `x-forwarded-proto` is not `https` are refused (health excepted). With neither the start is refused. HTTP answers then carry HSTS.",
+            },
+            Setting {
+                name: "TLS_CERT_FILE",
+                kind: Kind::Path,
+                default: None,
+                dev: None,
+                meaning: "The server's certificate in PEM, with those between it and its root. TLS 1.2 or newer. Read again within a second when it changes, without a dropped connection; a pair that does not fit is logged, and the one before it stays.",
+            },
+            Setting {
+                name: "TLS_KEY_FILE",
+                kind: Kind::Path,
+                default: None,
+                dev: None,
+                meaning: "The certificate's key in PEM (PKCS #8, PKCS #1 or SEC 1), not encrypted.",
+            },
+            Setting {
+                name: "TLS_CLIENT_CA_FILE",
+                kind: Kind::Path,
+                default: None,
+                dev: None,
+                meaning: "Roots in PEM. Set, every client must show a certificate that one of them signed, beside its key; it too is read again when it changes.",
+            },
+            Setting {
+                name: "TRUST_PROXY_HEADERS",
+                kind: Kind::Switch,
+                default: Some("false"),
+                dev: None,
+                meaning: "Whether `x-forwarded-for` and `x-forwarded-proto` of the `TRUSTED_PROXIES` are believed. Off, they are ignored.",
+            },
+            Setting {
+                name: "TRUSTED_PROXIES",
+                kind: Kind::Networks,
+                default: None,
+                dev: None,
+                meaning: "The proxies in front; required in production where `TRUST_PROXY_HEADERS` is on, else loopback. The client is the last address of `x-forwarded-for` that these do not cover. Their connections are exempt from the bound for one address.",
+            },
+            Setting {
+                name: "ADMIN_ADDR",
+                kind: Kind::Socket,
+                default: None,
+                dev: None,
+                meaning: "A listener of its own for `AdminService`, with the TLS and the proxies of the main one. Set, the main port answers as if there were no such service.",
+            },
+            Setting {
+                name: "HEALTH_ADDR",
+                kind: Kind::Socket,
+                default: None,
+                dev: None,
+                meaning: "A listener of its own for health, in plain text, for probes that have no certificate. The main port goes on answering health too.",
             },
         ],
     ),
@@ -389,8 +467,7 @@ pub const SETTINGS: &[(&str, &[Setting])] = &[
 ];
 
 /// Variables of the deployment guide that this version does not act on. Set, they are named in one warning line.
-pub const NOT_IN_EFFECT: &[&str] =
-    &["CORS_ORIGINS", "METRICS_ENABLED", "METRICS_PATH", "TRUST_PROXY_HEADERS"];
+pub const NOT_IN_EFFECT: &[&str] = &["CORS_ORIGINS", "METRICS_ENABLED", "METRICS_PATH"];
 
 /// Every setting, without the headings.
 pub fn all() -> impl Iterator<Item = &'static Setting> {

@@ -176,24 +176,20 @@ fn settings_that_contradict_each_other_are_refused() {
 }
 
 #[test]
-fn tls_that_is_not_built_is_refused_and_the_rest_only_warned_of() {
-    let faults = serve(&[("ADMIN_API_KEY", STRONG), ("ENABLE_HTTPS", "true")]).unwrap_err();
-    assert_eq!(names(&faults), ["ENABLE_HTTPS"]);
-    assert!(serve(&[("ADMIN_API_KEY", STRONG), ("ENABLE_HTTPS", "definitely")]).is_err());
+fn what_this_version_does_not_do_is_warned_of() {
     let config = serve(&[
         ("ADMIN_API_KEY", STRONG),
         ("ENABLE_HTTPS", "false"),
-        ("RATE_LIMIT_ENABLED", "true"),
+        ("METRICS_PATH", "/metrics"),
         ("CORS_ORIGINS", "https://a"),
-        ("TRUST_PROXY_HEADERS", "true"),
     ])
     .unwrap();
     assert_eq!(config.warnings.len(), 2, "{:?}", config.warnings);
-    assert!(config.warnings[1].ends_with("CORS_ORIGINS, TRUST_PROXY_HEADERS"));
+    assert!(config.warnings[1].ends_with("CORS_ORIGINS, METRICS_PATH"));
 }
 
 #[test]
-fn the_guides_production_file_starts_but_for_tls_the_placeholder_and_an_open_redis() {
+fn the_guides_production_file_starts_but_for_the_placeholder_the_proxies_and_an_open_redis() {
     let guide = [
         ("DATABASE_URL", "postgresql://agentguard:PASSWORD@db-host:5432/agentguard"),
         ("DATABASE_POOL_SIZE", "20"),
@@ -217,7 +213,7 @@ fn the_guides_production_file_starts_but_for_tls_the_placeholder_and_an_open_red
     ];
     assert_eq!(
         names(&serve(&guide).unwrap_err()),
-        ["ADMIN_API_KEY", "RATE_LIMIT_STORAGE_URI", "ENABLE_HTTPS"]
+        ["TRUSTED_PROXIES", "ADMIN_API_KEY", "RATE_LIMIT_STORAGE_URI"]
     );
 }
 

@@ -1,6 +1,6 @@
 //! How one value is written: durations, sizes, switches, addresses.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 /// A duration: a bare number is seconds; `100ms`, `5s`, `2m`, `1h` and decimals (`0.5`) are accepted.
@@ -66,6 +66,14 @@ pub fn address(text: &str) -> Option<IpAddr> {
     text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text).parse().ok()
 }
 
+/// An IP address (or `localhost`) and a port: `127.0.0.1:9000`, `[::]:9000`.
+pub fn socket(text: &str) -> Option<SocketAddr> {
+    let (host, port) = text.trim().rsplit_once(':')?;
+    let is_bare_v6 = host.contains(':') && !host.starts_with('[');
+    let port = count(port)?.try_into().ok()?;
+    (!is_bare_v6).then_some(SocketAddr::new(address(host)?, port))
+}
+
 /// A duration as the documentation shows it: the largest unit that needs no fraction.
 pub fn show_duration(span: Duration) -> String {
     let millis = span.as_millis();
@@ -125,6 +133,26 @@ mod tests {
         assert!(address("0.0.0.0").is_some() && address("::1").is_some() && address("[::]").is_some());
         assert_eq!(address("example.com"), None);
         assert_eq!(address("127.0.0.1:8000"), None);
+    }
+
+    #[test]
+    fn a_socket_is_an_address_and_a_port() {
+        for good in ["127.0.0.1:0", "localhost:9000", "[::1]:65535", "0.0.0.0:80"] {
+            assert!(socket(good).is_some(), "{good}");
+        }
+        for bad in [
+            "",
+            "9000",
+            ":9000",
+            "127.0.0.1",
+            "127.0.0.1:",
+            "127.0.0.1:65536",
+            "::1:80",
+            "host:80",
+            "1.2.3.4:+1",
+        ] {
+            assert_eq!(socket(bad), None, "{bad}");
+        }
     }
 
     #[test]

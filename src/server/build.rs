@@ -5,17 +5,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tower::util::BoxCloneSyncService;
 
-use super::{Error, Health, Limits, Parts, Stop};
+use super::{Doors, Error, Health, Limits, Parts, Stop, Tls};
 use crate::audit::outbox::Outbox;
 use crate::audit::{self, Keeper, Writer, janitor, writer};
 use crate::auth::{AdminKeys, Authenticator, Peppers};
 use crate::clock::Clock;
-use crate::config::{AuditMode, Config, Database, Secret};
+use crate::config::{AuditMode, Config, Database, Https, Secret};
 use crate::pb::v1::admin_service_server::AdminServiceServer;
 use crate::rate_limit::{self, Limiter};
 use crate::service::admin::{self, AdminService};
@@ -47,7 +46,7 @@ const WRITER: &str = "the audit writer";
 /// A server that has its socket and its parts, and takes calls once it is run.
 pub struct Server {
     parts: Parts<Enforcement>,
-    listener: TcpListener,
+    doors: Doors,
     tasks: JoinSet<&'static str>,
     writer: Writer,
     /// Held until the calls have ended: the outbox ends when nobody is left to tell it of a write, and a part that
@@ -58,7 +57,7 @@ pub struct Server {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("listener", &self.listener).finish_non_exhaustive()
+        f.debug_struct("Server").field("doors", &self.doors).finish_non_exhaustive()
     }
 }
 
@@ -140,9 +139,15 @@ pub async fn build_deviating(config: &Config, clock: Clock, deviation: Deviation
         }
     });
 
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .map_err(|error| Error::Bind { address: config.listen, error: Arc::new(error) })?;
+    let tls = match &config.door.https {
+        Https::Here(files) => {
+            let (tls, task) = Tls::load(files.clone(), clock.clone()).await?;
+            spawn(&mut tasks, "TLS", task);
+            Some(tls)
+        }
+        Https::Off | Https::AtProxy => None,
+    };
+    let doors = Doors::bind(config.listen, &config.door, tls).await?;
     let bounds = Bounds { message_timeout: config.request_timeout, max_check_size: config.max_enforce_size };
     let parts = Parts {
         enforcement: Arc::new(Enforcement::new(
@@ -159,7 +164,7 @@ pub async fn build_deviating(config: &Config, clock: Clock, deviation: Deviation
         clock,
         limits: limits(config),
     };
-    Ok(Server { parts, listener, tasks, writer, outbox, store })
+    Ok(Server { parts, doors, tasks, writer, outbox, store })
 }
 
 impl Server {
@@ -168,7 +173,12 @@ impl Server {
     /// # Errors
     /// When the socket has gone.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
-        self.listener.local_addr()
+        self.doors.address()
+    }
+
+    /// Whether clients speak TLS with it.
+    pub const fn is_tls(&self) -> bool {
+        self.doors.is_tls()
     }
 
     /// Serves until `stop` asks for the end, then writes what waits.
@@ -176,12 +186,10 @@ impl Server {
     /// # Errors
     /// When a part of it ends by itself: a server without one of its parts would be half dead.
     pub async fn run(self, stop: Stop) -> Result<(), Error> {
-        let Self { parts, listener, mut tasks, writer, outbox, store } = self;
-        if let Ok(address) = listener.local_addr() {
-            tracing::info!(%address, database = store.kind(), version = env!("CARGO_PKG_VERSION"), "serving");
-        }
+        let Self { parts, doors, mut tasks, writer, outbox, store } = self;
+        doors.announce(store.kind());
         let served = tokio::select! {
-            served = super::run(parts, listener, stop.clone()) => served,
+            served = super::run(parts, doors, stop.clone()) => served,
             ended = tasks.join_next() => Err(ended_early(ended)),
         };
         drop(outbox);

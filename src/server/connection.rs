@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::io;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -12,61 +13,111 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::body::Body;
 
+use super::chatter::Metered;
+use super::entrance::Entrance;
 use super::limits::{self, Limits};
 use super::preface::{self, Protocol};
+use super::tls::Tls;
+use crate::clock::Clock;
 
-/// What answers the requests of a connection; the token is cancelled when the connection is about to end.
+/// What answers the requests of a connection.
 pub(super) trait Answer: Send + Sync + 'static {
-    /// Answers one request.
+    /// Answers one request, which came over `link`.
     fn answer(
         self: Arc<Self>,
         request: http::Request<Body>,
-        closing: CancellationToken,
+        link: Arc<Link>,
     ) -> impl Future<Output = http::Response<Body>> + Send;
 }
 
-/// Serves one connection until its peer, its age, its idleness or `draining` ends it.
-pub(super) async fn serve<A: Answer>(
+/// What the connections of a listener have in common.
+#[derive(Debug)]
+pub(super) struct Gate<A> {
+    pub(super) stack: Arc<A>,
+    pub(super) entrance: Arc<Entrance>,
+    pub(super) limits: Limits,
+    pub(super) clock: Clock,
+    pub(super) draining: CancellationToken,
+    /// The calls under way, which the drain waits for.
+    pub(super) calls: TaskTracker,
+}
+
+/// What the calls of one connection have in common.
+#[derive(Debug)]
+pub(super) struct Link {
+    /// The address at the other end.
+    pub(super) peer: IpAddr,
+    /// The listener's rules.
+    pub(super) entrance: Arc<Entrance>,
+    /// Streams that need no key.
+    pub(super) open: OpenStreams,
+    /// Cancelled when the connection is about to end.
+    pub(super) closing: CancellationToken,
+}
+
+/// Serves one connection until its peer, its age, its idleness or the drain ends it.
+pub(super) async fn serve<A: Answer>(stream: TcpStream, peer: IpAddr, gate: &Gate<A>) {
+    // Handshake and first bytes together have one time-out, so that no silent peer stays.
+    match gate.entrance.tls.as_ref().map(Tls::acceptor) {
+        None => match begin(preface::detect(stream), gate).await {
+            Ok((protocol, stream)) => talk(protocol, stream, peer, gate).await,
+            Err(error) => tracing::debug!(%peer, %error, "a connection did not begin"),
+        },
+        Some(acceptor) => {
+            let shaken = async { preface::detect(acceptor.accept(stream).await?).await };
+            match begin(shaken, gate).await {
+                Ok((protocol, stream)) => talk(protocol, stream, peer, gate).await,
+                Err(error) => tracing::debug!(%peer, %error, "a connection by TLS did not begin"),
+            }
+        }
+    }
+}
+
+async fn begin<A, T>(beginning: impl Future<Output = io::Result<T>>, gate: &Gate<A>) -> io::Result<T> {
+    tokio::select! {
+        begun = tokio::time::timeout(gate.limits.head_timeout, beginning) => begun?,
+        () = gate.draining.cancelled() => Err(io::ErrorKind::ConnectionAborted.into()),
+    }
+}
+
+async fn talk<A: Answer>(
+    protocol: Protocol,
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    peer: Peer,
-    stack: Arc<A>,
-    limits: Limits,
-    draining: &CancellationToken,
-    calls: TaskTracker,
+    peer: IpAddr,
+    gate: &Gate<A>,
 ) {
-    // The TLS handshake will stand here, inside the same time-out.
-    let detected = tokio::select! {
-        detected = tokio::time::timeout(limits.head_timeout, preface::detect(stream)) => detected,
-        () = draining.cancelled() => return,
-    };
-    let Ok(Ok((protocol, stream))) = detected else { return };
-    let closing = draining.child_token();
+    let limits = &gate.limits;
+    let closing = gate.draining.child_token();
     let activity = Arc::new(Activity::default());
-    let open = OpenStreams(Arc::new(Semaphore::new(limits::MAX_OPEN_STREAMS)));
-    let service = service_fn(|mut request: http::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(open.clone());
-        request.extensions_mut().insert(peer);
-        let (stack, closing, busy) = (Arc::clone(&stack), closing.clone(), Activity::begin(&activity));
+    let link = Arc::new(Link {
+        peer,
+        entrance: Arc::clone(&gate.entrance),
+        open: OpenStreams(Arc::new(Semaphore::new(limits::MAX_OPEN_STREAMS))),
+        closing: closing.clone(),
+    });
+    let service = service_fn(|request: http::Request<hyper::body::Incoming>| {
+        let (stack, link, busy) = (Arc::clone(&gate.stack), Arc::clone(&link), Activity::begin(&activity));
         async move {
-            let response = stack.answer(request.map(Body::new), closing).await;
+            let response = stack.answer(request.map(Body::new), link).await;
             Ok::<_, Infallible>(response.map(|body| Body::new(Counted { body, _busy: busy })))
         }
     });
-    let io = TokioIo::new(stream);
     // How a connection ended is its peer's affair; what matters was answered or not.
     match protocol {
         Protocol::Http1 => {
-            let connection = http1_builder(&limits).serve_connection(io, service);
-            drive(connection, &limits, &closing, &activity).await;
+            let connection = http1_builder(limits).serve_connection(TokioIo::new(stream), service);
+            drive(connection, limits, &closing, &activity).await;
         }
         Protocol::Http2 => {
-            let connection = http2_builder(calls).serve_connection(io, service);
-            drive(connection, &limits, &closing, &activity).await;
+            let io = TokioIo::new(Metered::new(stream, gate.clock.clone()));
+            let connection = http2_builder(gate.calls.clone()).serve_connection(io, service);
+            drive(connection, limits, &closing, &activity).await;
         }
     }
 }
@@ -158,10 +209,6 @@ struct Activity {
     open: AtomicUsize,
     begun: AtomicU64,
 }
-
-/// Where a connection comes from: its address, of IPv6 the /64.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Peer(pub(super) IpAddr);
 
 /// Streams of a connection that need no key.
 #[derive(Clone, Debug)]

@@ -243,6 +243,7 @@ mod tests {
         let body = tonic::body::Body::new(http_body_util::Full::new(Bytes::from_static(body)));
         let call = Call {
             request_id: "req".into(),
+            client: std::net::Ipv4Addr::LOCALHOST.into(),
             deadline: None,
             is_retry: false,
             in_flight: InFlight::new(1),

@@ -72,6 +72,22 @@ pub const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
 /// How long it may take to say so.
 pub const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Frames that belong to no call (pings, settings, priorities, empty ones) that a peer may send beyond what its calls
+/// earn. Clients send one or two a call; a flood of them only makes work.
+pub const MAX_CHATTER: u32 = 1_024;
+
+/// What each frame of a call earns.
+pub const CHATTER_EARNED: u32 = 4;
+
+/// What each second earns: a client that asks every 100 ms whether the server lives is odd, but no attack.
+pub const CHATTER_A_SECOND: u32 = 10;
+
+/// Connections of a listener that answers admins or health only.
+pub const MAX_SIDE_CONNECTIONS: usize = 1_000;
+
+/// Connections of one address on it.
+pub const MAX_SIDE_CONNECTIONS_PER_ADDRESS: usize = 100;
+
 /// A tenth of a second of work for a full machine; a longer queue only makes late answers later.
 pub const MAX_IN_FLIGHT: usize = 4_096;
 

@@ -5,30 +5,21 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use super::connection::{self, Answer, Peer};
-use super::limits::Limits;
-use super::seats::{self, Seats};
+use super::connection::{self, Answer, Gate};
+use super::seats::Seats;
 
 /// After an accept that failed (no file descriptors left): time for some to come free, without a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts connections until `draining`, then waits for those that are open. Dropping the future cuts them.
-pub(super) async fn accept<A: Answer>(
-    listener: TcpListener,
-    stack: Arc<A>,
-    limits: Limits,
-    draining: CancellationToken,
-) {
-    let seats = Seats::new(limits.max_connections, limits.max_connections_per_address);
-    let calls = TaskTracker::new();
+/// Accepts connections until the drain begins, then waits for those that are open. Dropping the future cuts them.
+pub(super) async fn accept<A: Answer>(listener: TcpListener, seats: Seats, gate: Gate<A>) {
+    let gate = Arc::new(gate);
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             biased;
-            () = draining.cancelled() => break,
+            () = gate.draining.cancelled() => break,
             Some(ended) = connections.join_next() => {
                 noted(ended);
                 continue;
@@ -44,17 +35,16 @@ pub(super) async fn accept<A: Answer>(
             }
         };
         // A refused connection is closed without a word: whoever opens thousands reads none.
-        let Some(seat) = seats.take(address.ip()) else {
+        let Some(seat) = seats.take(address.ip(), gate.entrance.trusts(address.ip())) else {
             tracing::debug!(address = %address.ip(), "a connection was refused, there are too many");
             continue;
         };
         // Answers are small and awaited: no waiting for more to send. A socket that cannot is about to fail anyway.
         stream.set_nodelay(true).ok();
-        let (stack, draining, calls) = (Arc::clone(&stack), draining.clone(), calls.clone());
+        let gate = Arc::clone(&gate);
         connections.spawn(async move {
             let _seat = seat;
-            connection::serve(stream, Peer(seats::group(address.ip())), stack, limits, &draining, calls)
-                .await;
+            connection::serve(stream, address.ip(), &gate).await;
         });
     }
     // Closed before the wait, so that new connections go to another replica.
@@ -62,8 +52,8 @@ pub(super) async fn accept<A: Answer>(
     while let Some(ended) = connections.join_next().await {
         noted(ended);
     }
-    calls.close();
-    calls.wait().await;
+    gate.calls.close();
+    gate.calls.wait().await;
 }
 
 fn noted(ended: Result<(), tokio::task::JoinError>) {

@@ -3,6 +3,7 @@
 use http::header::CONTENT_TYPE;
 use http::{Method, Request, Version};
 
+use super::entrance::Opens;
 use crate::service::Error;
 
 /// Where a request is meant to go.
@@ -71,26 +72,15 @@ const STREAMS: [&str; 3] = [
 const BATCH: &str = "/agentguard.v1.EnforcementService/BatchEnforce";
 
 impl Route {
-    /// The route of a request.
-    pub(super) fn of<B>(request: &Request<B>) -> Result<Self, NoRoute> {
+    /// The route of a request, where the listener opens it.
+    pub(super) fn of<B>(request: &Request<B>, opens: Opens) -> Result<Self, NoRoute> {
         let path = request.uri().path();
-        let service =
-            path.strip_prefix('/').and_then(|path| path.split_once('/')).map(|(service, _)| service);
-        let route = match (service, path) {
-            (Some("agentguard.v1.EnforcementService"), _) => Self::Enforcement,
-            (Some("agentguard.v1.AdminService"), _) => Self::Admin,
-            (Some("grpc.health.v1.Health"), _) => Self::Health,
-            (Some("grpc.reflection.v1.ServerReflection"), _) => Self::Reflection,
-            (Some("grpc.reflection.v1alpha.ServerReflection"), _) => Self::ReflectionAlpha,
-            (_, _) if is_grpc(request) => return Err(Error::Unimplemented.into()),
-            (_, "/health") => Self::Http(Page::Health),
-            (_, "/health/live") => Self::Http(Page::Live),
-            (_, "/health/ready") => Self::Http(Page::Ready),
-            (_, "/enforce") => Self::Http(Page::Enforce),
-            (_, path) => {
-                let id = path.chars().take(64).collect();
-                return Err(Error::NotFound { what: "path", id }.into());
+        let Some(route) = Self::at(path, is_grpc(request)).filter(|route| opens.includes(*route)) else {
+            if is_grpc(request) {
+                return Err(Error::Unimplemented.into());
             }
+            let id = path.chars().take(64).collect();
+            return Err(Error::NotFound { what: "path", id }.into());
         };
         let allow = match route {
             Self::Http(Page::Health | Page::Live | Page::Ready) => "GET, HEAD",
@@ -113,6 +103,38 @@ impl Route {
             }
         };
         if spoken { Ok(route) } else { Err(Error::UnsupportedMediaType.into()) }
+    }
+
+    /// What is at a path.
+    fn at(path: &str, is_grpc: bool) -> Option<Self> {
+        let service =
+            path.strip_prefix('/').and_then(|path| path.split_once('/')).map(|(service, _)| service);
+        match (service, path) {
+            (Some("agentguard.v1.EnforcementService"), _) => Some(Self::Enforcement),
+            (Some("agentguard.v1.AdminService"), _) => Some(Self::Admin),
+            (Some("grpc.health.v1.Health"), _) => Some(Self::Health),
+            (Some("grpc.reflection.v1.ServerReflection"), _) => Some(Self::Reflection),
+            (Some("grpc.reflection.v1alpha.ServerReflection"), _) => Some(Self::ReflectionAlpha),
+            (_, _) if is_grpc => None,
+            (_, "/health") => Some(Self::Http(Page::Health)),
+            (_, "/health/live") => Some(Self::Http(Page::Live)),
+            (_, "/health/ready") => Some(Self::Http(Page::Ready)),
+            (_, "/enforce") => Some(Self::Http(Page::Enforce)),
+            (_, _) => None,
+        }
+    }
+
+    /// Whether it answers in the clear where everything else must come by HTTPS: probes carry no secrets, and often
+    /// know no proxy.
+    pub(super) const fn is_health(self) -> bool {
+        match self {
+            Self::Health | Self::Http(Page::Health | Page::Live | Page::Ready) => true,
+            Self::Enforcement
+            | Self::Admin
+            | Self::Reflection
+            | Self::ReflectionAlpha
+            | Self::Http(Page::Enforce) => false,
+        }
     }
 
     /// Whom it wants; `None` is for everybody.
@@ -246,7 +268,7 @@ mod tests {
             .header(CONTENT_TYPE, content_type)
             .body(())
             .unwrap();
-        Route::of(&request).map_err(|none| crate::service::status::row(none.error.reason()).http)
+        Route::of(&request, Opens::All).map_err(|none| crate::service::status::row(none.error.reason()).http)
     }
 
     #[test]
@@ -255,6 +277,21 @@ mod tests {
             let wants = route("POST", &path, "application/grpc").unwrap().wants();
             assert_eq!(wants == Some(Wants::Admin), path.contains("Admin"), "{path}");
             assert_eq!(wants == Some(Wants::Agent), path.contains("Enforcement"), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_a_listener_does_not_open_is_answered_as_what_is_not_there() {
+        let ask = |method: &str, path: &str, kind: &str, opens| {
+            let request = Request::builder().method(method).uri(path).version(Version::HTTP_2);
+            let request = request.header(CONTENT_TYPE, kind).body(()).unwrap();
+            let refused = Route::of(&request, opens).unwrap_err();
+            (refused.error.to_string().replace(path, "PATH"), refused.allow)
+        };
+        for (method, kind) in [("POST", "application/grpc"), ("POST", "text/plain"), ("GET", "")] {
+            let absent = ask(method, "/agentguard.v1.Nothing/GetStats", kind, Opens::All);
+            let closed = ask(method, "/agentguard.v1.AdminService/GetStats", kind, Opens::AllButAdmin);
+            assert_eq!(closed, absent, "{method} {kind}");
         }
     }
 

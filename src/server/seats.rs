@@ -30,12 +30,13 @@ impl Seats {
         Self { taken: Arc::default(), max, max_per_address }
     }
 
-    /// A seat for a connection from `address`; `None` if there is none left for it.
-    pub(super) fn take(&self, address: IpAddr) -> Option<Seat> {
+    /// A seat for a connection from `address`; `None` if there is none left for it. A proxy's connections carry many
+    /// clients, so that only the bound in all holds for them.
+    pub(super) fn take(&self, address: IpAddr, is_proxy: bool) -> Option<Seat> {
         let address = group(address);
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let of_address = taken.by_address.get(&address).copied().unwrap_or(0);
-        if taken.all >= self.max || of_address >= self.max_per_address {
+        if taken.all >= self.max || (of_address >= self.max_per_address && !is_proxy) {
             return None;
         }
         taken.all += 1;
@@ -76,23 +77,32 @@ mod tests {
     #[test]
     fn one_address_leaves_seats_to_others() {
         let seats = Seats::new(3, 2);
-        let _first = seats.take(address("10.0.0.1")).unwrap();
-        let second = seats.take(address("::ffff:10.0.0.1")).unwrap();
-        assert!(seats.take(address("10.0.0.1")).is_none());
-        let _third = seats.take(address("10.0.0.2")).unwrap();
-        assert!(seats.take(address("10.0.0.3")).is_none());
+        let _first = seats.take(address("10.0.0.1"), false).unwrap();
+        let second = seats.take(address("::ffff:10.0.0.1"), false).unwrap();
+        assert!(seats.take(address("10.0.0.1"), false).is_none());
+        let _third = seats.take(address("10.0.0.2"), false).unwrap();
+        assert!(seats.take(address("10.0.0.3"), false).is_none());
         drop(second);
-        seats.take(address("10.0.0.1")).unwrap();
+        seats.take(address("10.0.0.1"), false).unwrap();
+    }
+
+    #[test]
+    fn a_proxy_is_bound_by_the_number_in_all_only() {
+        let seats = Seats::new(3, 1);
+        let taken: Vec<_> = (0..3).map(|_| seats.take(address("10.0.0.1"), true).unwrap()).collect();
+        assert!(seats.take(address("10.0.0.1"), true).is_none());
+        drop(taken);
+        assert!(seats.taken.lock().unwrap().by_address.is_empty());
     }
 
     #[test]
     fn addresses_of_one_network_of_64_bits_share() {
         let seats = Seats::new(9, 1);
-        let first = seats.take(address("2001:db8::1")).unwrap();
-        assert!(seats.take(address("2001:db8::2")).is_none());
-        seats.take(address("2001:db8:0:1::1")).unwrap();
+        let first = seats.take(address("2001:db8::1"), false).unwrap();
+        assert!(seats.take(address("2001:db8::2"), false).is_none());
+        seats.take(address("2001:db8:0:1::1"), false).unwrap();
         drop(first);
-        seats.take(address("2001:db8::2")).unwrap();
+        seats.take(address("2001:db8::2"), false).unwrap();
         assert!(seats.taken.lock().unwrap().by_address.is_empty());
     }
 }

@@ -9,19 +9,18 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use http::{HeaderValue, Request, Response};
-use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tower::Service;
 use tower::util::BoxCloneSyncService;
 use tracing::Instrument;
 
-use super::connection::{Answer, OpenStreams, Peer};
+use super::connection::{Answer, Link};
 use super::framing::{self, Framed};
 use super::limits::{Limits, MAX_ADMIN_IN_FLIGHT};
 use super::route::{self, NoRoute, Route, Wants};
 use super::standard::Standard;
 use super::stream::{Answers, Ends, Questions, blame_the_caller};
-use super::{Parts, envelope, gateway};
+use super::{Parts, envelope, gateway, seats};
 use crate::auth::{Agent, Authenticator, Principal};
 use crate::clock::Clock;
 use crate::pb::v1::enforcement_service_server::{EnforcementService, EnforcementServiceServer};
@@ -50,7 +49,7 @@ pub(super) struct Stack<E> {
 }
 
 impl<E: EnforcementService> Answer for Stack<E> {
-    async fn answer(self: Arc<Self>, request: Request<Body>, closing: CancellationToken) -> Response<Body> {
+    async fn answer(self: Arc<Self>, request: Request<Body>, link: Arc<Link>) -> Response<Body> {
         // Request id and span: outermost, so that whatever happens below is found again by its id. The span is of the
         // highest level, so that no LOG_LEVEL hides the id.
         let request_id = envelope::request_id(request.headers(), crate::entropy::id);
@@ -59,7 +58,7 @@ impl<E: EnforcementService> Answer for Stack<E> {
 
         // Catch panic: one call that fails inside must not take its connection's other calls with it.
         // In a place of its own: it is large, and would be copied through every wrapper around it.
-        let passed = Box::pin(self.pass(request, &request_id, closing));
+        let passed = Box::pin(self.pass(request, &request_id, &link));
         let answered = AssertUnwindSafe(passed).catch_unwind().instrument(span.clone()).await;
         let _entered = span.entered();
         let mut response = match answered {
@@ -69,6 +68,9 @@ impl<E: EnforcementService> Answer for Stack<E> {
         };
         if let Ok(value) = HeaderValue::from_str(&request_id) {
             response.headers_mut().insert(envelope::REQUEST_ID, value);
+        }
+        if !speaks_grpc {
+            gateway::secure(response.headers_mut(), link.entrance.is_https());
         }
         response
     }
@@ -98,12 +100,20 @@ impl<E: EnforcementService> Stack<E> {
         &self,
         request: Request<Body>,
         request_id: &Arc<str>,
-        closing: CancellationToken,
+        link: &Link,
     ) -> Result<Response<Body>, NoRoute> {
         // Metrics will stand here: before everything that may refuse, so that refusals are counted.
 
         // Route: a path, a method or a content type that nobody answers costs nothing further.
-        let route = Route::of(&request)?;
+        let route = Route::of(&request, link.entrance.opens)?;
+
+        // Encryption: a call that came to the proxy in the clear has shown its key to everybody on the way.
+        if !route.is_health() && !link.entrance.is_secure_enough(link.peer, request.headers()) {
+            return Err(Error::PermissionDenied(
+                "HTTPS; the proxy in front does not say that this call came by it",
+            )
+            .into());
+        }
         let streams = route.streams(request.uri().path());
 
         // Deadline: before everything that may wait. The caller's, and for a unary call or the beginning of a stream
@@ -120,13 +130,14 @@ impl<E: EnforcementService> Stack<E> {
         let now = self.clock.instant();
         let call = Call {
             request_id: Arc::clone(request_id),
+            client: link.entrance.client(link.peer, request.headers()),
             deadline: if streams { asked } else { Some(bound) }.map(|left| now.plus(left)),
             is_retry: envelope::is_retry(request.headers()),
             in_flight: if route == Route::Admin { &self.admins_in_flight } else { &self.in_flight }.clone(),
             held: None,
-            closing,
+            closing: link.closing.clone(),
         };
-        let rest = std::pin::pin!(self.admit(route, streams, request, call));
+        let rest = std::pin::pin!(self.admit(route, streams, request, call, link));
         match tokio::time::timeout(bound, rest).await {
             Ok(answered) => Ok(answered?),
             Err(_) => Err(Error::DeadlineExceeded.into()),
@@ -140,6 +151,7 @@ impl<E: EnforcementService> Stack<E> {
         streams: bool,
         mut request: Request<Body>,
         mut call: Call,
+        link: &Link,
     ) -> Result<Response<Body>, Error> {
         // Shed: before the work of looking at keys. A stream counts each of its messages, not itself.
         let mut permit =
@@ -148,8 +160,11 @@ impl<E: EnforcementService> Stack<E> {
         // Authenticate: before a byte of the message is read.
         if let Some(wants) = route.wants() {
             let principal = self.authenticator.authenticate(request.headers()).await;
-            let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
-            match (principal.map_err(|_| throttle::failed_login(&self.limiter, peer))?, wants) {
+            let principal = principal.map_err(|_| {
+                tracing::debug!(client = %call.client, "no valid key");
+                throttle::failed_login(&self.limiter, seats::group(call.client))
+            });
+            match (principal?, wants) {
                 (Principal::Agent(agent), Wants::Agent) => {
                     let id = &agent.entry().subject.id;
                     permit = permit.map(|permit| permit.charge(id)).transpose()?;
@@ -183,7 +198,7 @@ impl<E: EnforcementService> Stack<E> {
             | Route::Admin
             | Route::Health
             | Route::Reflection
-            | Route::ReflectionAlpha => Ok(self.dispatch(route, streams, request, call).await),
+            | Route::ReflectionAlpha => Ok(self.dispatch(route, streams, request, call, link).await),
         }
     }
 
@@ -194,17 +209,15 @@ impl<E: EnforcementService> Stack<E> {
         streams: bool,
         mut request: Request<Body>,
         call: Call,
+        link: &Link,
     ) -> Response<Body> {
         let listens = route.listens(request.uri().path());
         let is_small = route.is_small(request.uri().path());
         // Health and reflection are open to everybody, so that what one connection may hold is bounded here.
-        let seat = match request.extensions().get::<OpenStreams>() {
-            Some(open) if streams && route.is_foreign() => match open.take() {
-                Some(seat) => Some(seat),
-                None => return call.refuse(&Error::Overloaded).into_http(),
-            },
-            Some(_) | None => None,
-        };
+        let seat = if streams && route.is_foreign() { Some(link.open.take()) } else { None };
+        if matches!(seat, Some(None)) {
+            return call.refuse(&Error::Overloaded).into_http();
+        }
         request.extensions_mut().insert(call.clone());
         if listens {
             request = request.map(|body| Body::new(Questions::new(body, call.closing.clone())));
@@ -239,7 +252,7 @@ impl<E: EnforcementService> Stack<E> {
             // A stream that listens ends when its questions do.
             closing: (!listens).then_some(call.closing),
             is_foreign: route.is_foreign(),
-            seat,
+            seat: seat.flatten(),
         };
         response.map(|body| Body::new(Answers::new(body, call.request_id, ends)))
     }

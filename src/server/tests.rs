@@ -13,7 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tonic::{Response, Status};
 use tower::util::BoxCloneSyncService;
 
@@ -175,7 +175,7 @@ impl Front {
         let address = listener.local_addr().unwrap();
         let (stopper, stop) = stop();
         let mut running = JoinSet::new();
-        running.spawn(run(parts, listener, stop));
+        running.spawn(run(parts, Doors::plain(listener), stop));
         Self { address, agent_key, stopper, health, running, _tasks: tasks, _folder: folder }
     }
 

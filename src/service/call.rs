@@ -3,6 +3,7 @@
 //! **Invariant:** a handler takes its caller from here or fails; there is no default identity.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ use crate::ids::AgentId;
 pub struct Call {
     /// The correlation id, of the caller or made here.
     pub request_id: Arc<str>,
+    /// Whose call it is: the address at the other end of the connection, or the one that a trusted proxy forwarded.
+    pub client: IpAddr,
     /// When nobody waits for the answer any more: the caller's deadline or, for a unary call, the server's bound.
     pub deadline: Option<Instant>,
     /// Whether the caller marked it as tried before, here or elsewhere.

@@ -28,8 +28,7 @@ pub async fn charge(limiter: &Limiter, agent: &Agent, cost: usize) -> Result<Opt
 }
 
 /// Charges a failed login to an address; answers what its caller is told.
-pub fn failed_login(limiter: &Limiter, address: Option<IpAddr>) -> Error {
-    let Some(address) = address else { return Error::Unauthenticated };
+pub fn failed_login(limiter: &Limiter, address: IpAddr) -> Error {
     match limiter.failed_login(address) {
         Ok(()) => Error::Unauthenticated,
         Err(quota) => Error::LimitReached { subject: format!("address:{address}"), quota: Box::new(quota) },

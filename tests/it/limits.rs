@@ -77,6 +77,11 @@ const LIMITS: &[(&str, &str, &str)] = &[
     ("Look-ups of one decision in the database", "service/enforcement/way.rs", "MAX_LOOK_UPS"),
     ("Agents' listings in the database", "service/enforcement/way.rs", "MAX_LISTINGS"),
     ("Streams reset before they are accepted", "server/limits.rs", "MAX_PENDING_RESETS"),
+    ("Frames of a connection that belong to no call", "server/limits.rs", "MAX_CHATTER"),
+    ("Such frames that a frame of a call makes up for", "server/limits.rs", "CHATTER_EARNED"),
+    ("Such frames that a second makes up for", "server/limits.rs", "CHATTER_A_SECOND"),
+    ("Connections of `ADMIN_ADDR`, and of `HEALTH_ADDR`", "server/limits.rs", "MAX_SIDE_CONNECTIONS"),
+    ("Connections of one address there", "server/limits.rs", "MAX_SIDE_CONNECTIONS_PER_ADDRESS"),
 ];
 
 #[test]

@@ -82,6 +82,7 @@ impl Guard {
         request.extensions_mut().insert(admin);
         request.extensions_mut().insert(Call {
             request_id: "req-1".into(),
+            client: std::net::Ipv4Addr::LOCALHOST.into(),
             deadline: None,
             is_retry: false,
             in_flight: InFlight::new(1),
