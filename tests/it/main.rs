@@ -33,3 +33,4 @@ mod postgres;
 mod schema;
 mod store;
 mod watch;
+mod worst;
