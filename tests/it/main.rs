@@ -44,3 +44,4 @@ mod schema;
 mod store;
 mod watch;
 mod worst;
+mod worst_call;
