@@ -48,6 +48,12 @@ const FENCES: &[Fence] = &[
         breach: ("src/auth.rs", "fn f(c: redis::Client) {}"),
     },
     Fence {
+        forbidden: r"\b(tokio_)?rustls\w*\b",
+        place: Place::Outside(&["server/tls"]),
+        why: "TLS is made in `server/tls`; the rest of the server is given an acceptor",
+        breach: ("src/server/connection.rs", "use tokio_rustls::TlsAcceptor;"),
+    },
+    Fence {
         forbidden: r"\bopentelemetry\w*\b",
         place: Place::Outside(&["telemetry", "metrics"]),
         why: "measuring is wrapped in `telemetry` and `metrics`",

@@ -177,6 +177,19 @@ impl Guard {
         self.directory.path()
     }
 
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where the listener that `service` (`admin`, `health`) has to itself is, as the log says.
+    pub fn beside(&self, service: &str) -> SocketAddr {
+        let log = self.log();
+        let mut lines = log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let line = lines.find(|line| line["service"] == service).expect("the log names no such listener");
+        line["listens_on"].as_str().unwrap().parse().unwrap()
+    }
+
     /// Where it listens, as clients write it.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
@@ -230,6 +243,11 @@ pub struct NewAgent {
 }
 
 impl Admin {
+    /// An admin on a connection that was made otherwise.
+    pub fn over(channel: Channel) -> Self {
+        Self { client: AdminServiceClient::new(channel) }
+    }
+
     /// The client, for calls that have no short form here; give it requests of [`admin`].
     pub fn client(&mut self) -> &mut AdminServiceClient<Channel> {
         &mut self.client
@@ -311,6 +329,11 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// An agent on a connection that was made otherwise.
+    pub fn over(channel: Channel, key: &str) -> Self {
+        Self { client: EnforcementServiceClient::new(channel), key: key.to_owned() }
+    }
+
     /// The client, for calls that have no short form here; give it requests of [`Caller::request`].
     pub fn client(&mut self) -> &mut EnforcementServiceClient<Channel> {
         &mut self.client

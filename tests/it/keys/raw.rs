@@ -10,6 +10,7 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tonic::body::Body;
 
@@ -31,10 +32,21 @@ pub struct Answer {
 impl Wire {
     pub async fn connect(endpoint: &str) -> Self {
         let authority = endpoint.trim_start_matches("http://").to_owned();
-        let io = TokioIo::new(TcpStream::connect(&authority).await.unwrap());
+        let stream = TcpStream::connect(&authority).await.unwrap();
+        Self::on(stream, &authority).await
+    }
+
+    /// On a connection that was made otherwise.
+    pub async fn on(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, authority: &str) -> Self {
+        let io = TokioIo::new(stream);
         let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
         tokio::spawn(connection);
-        Self { sender, authority }
+        Self { sender, authority: authority.to_owned() }
+    }
+
+    /// Whether the server has closed it.
+    pub fn is_closed(&self) -> bool {
+        self.sender.is_closed()
     }
 
     /// A call; `kind` is its content type. Of an answer that has no end only the head is read.

@@ -1,0 +1,223 @@
+//! What anybody can send to the front door, and what the honest get meanwhile.
+
+mod attack;
+mod calls;
+mod cancel;
+mod frames;
+mod honest;
+mod seats;
+
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::evidence;
+use crate::harness::{Caller, Guard, eventually};
+use crate::keys::raw::Wire;
+use attack::Target;
+use frames::{
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, PING, PRIORITY, Peer, SETTINGS,
+    WINDOW_UPDATE, field, frame, head,
+};
+use honest::Latencies;
+
+pub const ENFORCE: &str = "/agentguard.v1.EnforcementService/Enforce";
+pub const MIB: usize = 1_024 * 1_024;
+
+/// The least that a server can be told to take for a call; a slow body is ended by it.
+const REQUEST_TIMEOUT: &str = "1";
+
+/// An agent that may read, with a connection.
+pub async fn honest_caller(guard: &Guard) -> Caller {
+    let mut admin = guard.admin().await;
+    let agent = admin.agent("honest").await;
+    admin.set_policy(&agent.id, &["read:*"], &[]).await;
+    guard.caller(&agent.key).await
+}
+
+/// Where attackers live: threads that get what the honest leave, as another machine's would.
+fn attackers() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .on_thread_start(|| assert!(rustix::process::nice(10).is_ok()))
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+#[test]
+fn the_honest_are_served_beside_every_attack() {
+    let attackers = attackers();
+    let honest = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let lasts = Duration::from_secs(if evidence::is_full() { 10 } else { 2 });
+    honest.block_on(async {
+        let guard = Guard::on_sqlite(&[("REQUEST_TIMEOUT", REQUEST_TIMEOUT)]);
+        let caller = honest_caller(&guard).await;
+        let mallory = guard.admin().await.agent("mallory").await;
+        let target = Target { address: guard.address(), key: mallory.key };
+        let mut rows = Vec::new();
+        let mut alone = Latencies::default();
+        for attack in attack::ALL {
+            // Alone between the attacks, so that both are measured on the same machine in the same minute.
+            alone.add(&honest::call(&caller, Instant::now() + lasts / 2).await);
+            let (target, until) = (target.clone(), Instant::now() + lasts);
+            let attacking = attackers.spawn(async move { attack.run(&target, until).await });
+            let beside = honest::call(&caller, until).await;
+            let tally = attacking.await.expect("the attacker itself fails");
+            assert_eq!(tally.faults, Vec::<String>::new(), "{attack:?}");
+            assert!(tally.sent > 0 && tally.connections > 0, "{attack:?} did not attack: {tally:?}");
+            assert!(!attack.is_flood() || tally.cut > 0, "{attack:?} was not cut: {tally:?}");
+            rows.push((attack, tally, beside, guard.peak_memory() / MIB));
+        }
+        let usual = alone.p99();
+        let mut slowest = 0f64;
+        for (attack, tally, beside, memory) in rows {
+            let ratio = beside.p99().as_secs_f64() / usual.as_secs_f64();
+            slowest = slowest.max(ratio);
+            evidence::row(
+                "prober.txt",
+                &format!("{attack:?}"),
+                &[
+                    ("sent", &tally.sent),
+                    ("connections", &tally.connections),
+                    ("cut", &tally.cut),
+                    ("honest calls", &beside.len()),
+                    ("failed", &0),
+                    ("p99", &format!("{:.2} ms", beside.p99().as_secs_f64() * 1e3)),
+                    ("p99 alone", &format!("{:.2} ms", usual.as_secs_f64() * 1e3)),
+                    ("ratio", &format!("{ratio:.2}")),
+                    ("peak MiB", &memory),
+                ],
+            );
+        }
+        assert!(guard.peak_memory() < 200 * MIB, "{} MiB", guard.peak_memory() / MIB);
+        // Only of a machine that does nothing else can this be asked.
+        assert!(
+            !evidence::is_full() || slowest <= 5.0,
+            "an attack makes the honest {slowest:.1} times slower"
+        );
+    });
+}
+
+/// Frames of each kind that no client needs in such numbers, so many that the server's bound is reached, and so few
+/// that it is not: the second is the control of the first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_is_cut_at_its_bound_and_not_before() {
+    let guard = Guard::on_sqlite(&[]);
+    let agent = guard.admin().await.agent("worker").await;
+    let call = |stream, flags| frame(HEADERS, flags, stream, &head(ENFORCE, &agent.key));
+    let began = call(1, END_HEADERS);
+    let floods: [(&str, Vec<u8>, Vec<u8>); 5] = [
+        ("empty DATA", began.clone(), frame(DATA, 0, 1, &[])),
+        ("PING", Vec::new(), frame(PING, 0, 0, &[7; 8])),
+        ("SETTINGS", Vec::new(), frame(SETTINGS, 0, 0, &[])),
+        ("PRIORITY", began, frame(PRIORITY, 0, 1, &[0, 0, 0, 0, 9])),
+        ("WINDOW_UPDATE", Vec::new(), frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1])),
+    ];
+    for (what, opening, unit) in floods {
+        for (times, is_cut) in [(900, false), (3_000, true)] {
+            let mut peer = Peer::connect(guard.address(), "127.0.0.1").await.unwrap();
+            peer.send(&opening).await.unwrap();
+            for _ in 0..times {
+                // Once it is cut the rest cannot be sent.
+                if peer.send(&unit).await.is_err() {
+                    break;
+                }
+            }
+            if is_cut {
+                eventually(&format!("{what} is cut"), async || peer.is_closed().then_some(())).await;
+                let goaway = peer.heard().goaway;
+                assert!(matches!(goaway, None | Some(ENHANCE_YOUR_CALM)), "{what}: {goaway:?}");
+            } else {
+                // A call of the same connection is still answered: by its head, or by a reset.
+                peer.send(&call(3, END_HEADERS)).await.unwrap();
+                peer.send(&frame(DATA, END_STREAM, 3, &[0, 0, 0, 0, 0])).await.unwrap();
+                eventually(&format!("{what}: a call after {times} is answered"), async || {
+                    assert!(!peer.is_closed(), "{what}: {times} were cut: {:?}", peer.heard());
+                    peer.heard().frames.get(&HEADERS).copied()
+                })
+                .await;
+            }
+        }
+    }
+    // A head without end: within its 16 KiB it is one of a call, beyond it is not.
+    for (pieces, is_cut) in [(10, false), (2_000, true)] {
+        let mut peer = Peer::connect(guard.address(), "127.0.0.1").await.unwrap();
+        peer.send(&call(1, 0)).await.unwrap();
+        for _ in 0..pieces {
+            if peer.send(&frame(CONTINUATION, 0, 1, &field(10))).await.is_err() {
+                break;
+            }
+        }
+        if is_cut {
+            eventually("the head without end is cut", async || peer.is_closed().then_some(())).await;
+        } else {
+            peer.send(&frame(CONTINUATION, END_HEADERS, 1, &[])).await.unwrap();
+            peer.send(&frame(DATA, END_STREAM, 1, &[0, 0, 0, 0, 0])).await.unwrap();
+            eventually("a call of many pieces is answered", async || {
+                assert!(!peer.is_closed(), "{:?}", peer.heard());
+                peer.heard().frames.get(&HEADERS).copied()
+            })
+            .await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_is_wrong_with_a_call_is_its_callers_error() {
+    let guard = Guard::on_sqlite(&[]);
+    let caller = honest_caller(&guard).await;
+    let agent = guard.admin().await.agent("worker").await;
+    let wire = Wire::connect(&guard.endpoint()).await;
+    let mut faults = Vec::new();
+    for call in calls::wrong() {
+        faults.extend(call.fault(&wire, &agent.key).await);
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(!wire.is_closed(), "one call's fault is not its connection's");
+    let log = guard.log();
+    assert!(!log.contains("\"ERROR\""), "{log}");
+    drop(caller);
+}
+
+/// HTTP/1.1 has no streams to be reset: the answer is all that ends a slow call.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_drips_is_ended_by_the_bound_of_a_call() {
+    let guard = Guard::on_sqlite(&[("REQUEST_TIMEOUT", REQUEST_TIMEOUT)]);
+    let agent = guard.admin().await.agent("worker").await;
+    let mut stream = TcpStream::connect(guard.address()).await.unwrap();
+    let head = format!(
+        "POST /enforce HTTP/1.1\r\nhost: x\r\nx-agent-key: {}\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n",
+        agent.key
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let (mut read, mut write) = stream.into_split();
+    let dripping = tokio::spawn(async move {
+        while write.write_all(b" ").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    });
+    let mut answer = Vec::new();
+    let bound = Duration::from_secs(60);
+    tokio::time::timeout(bound, read.read_to_end(&mut answer)).await.expect("nothing ends it").ok();
+    dripping.abort();
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 504"), "{answer}");
+}
+
+/// Whoever has said the preface and then falls silent, as a host that is gone does, is asked by pings, and cut when it
+/// does not answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_answers_no_ping_is_cut() {
+    let guard = Guard::on_sqlite(&[]);
+    let gone = Peer::connect(guard.address(), "127.0.0.1").await.unwrap();
+    // The control: a client that answers pings is left alone for as long.
+    let there = Wire::connect(&guard.endpoint()).await;
+    let began = Instant::now();
+    eventually("the silent peer is cut", async || gone.is_closed().then_some(())).await;
+    assert!(gone.heard().frames.contains_key(&PING), "it was not asked: {:?}", gone.heard());
+    // Thirty seconds until it is asked, ten for the answer.
+    assert!(began.elapsed() > Duration::from_secs(35), "{:?}", began.elapsed());
+    assert!(!there.is_closed());
+}
