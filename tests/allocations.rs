@@ -4,7 +4,15 @@
 //! A binary of its own, because the counter is an allocator. SQLite's own thread is not counted; PostgreSQL's driver
 //! works on the counted one. Calls come one after the other in durable mode, so that each has a commit of its own: how
 //! many share one in async mode, and with it what each allocates, hangs on how fast the disk is.
-#![allow(missing_docs, reason = "tests explain themselves by their names")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test fails by panicking, starts its own tasks and reads its own environment"
+)]
 
 use std::future::Future;
 use std::net::SocketAddr;
