@@ -10,6 +10,7 @@ mod network;
 mod paused;
 mod plan;
 mod proxy;
+mod restored;
 mod retry;
 mod round_trips;
 mod silence;

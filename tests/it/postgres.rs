@@ -42,6 +42,19 @@ impl Database {
         Self { server: server.to_owned(), name }
     }
 
+    /// A copy of it as it is; nobody may be connected to it.
+    pub fn copy(&self) -> Self {
+        let name = format!("test_{:016x}", random());
+        sql(&self.server, &format!("create database {name} template {}", self.name));
+        Self { server: self.server.clone(), name }
+    }
+
+    /// Puts `copy` in its place, under whoever is connected to it.
+    pub fn put_back(&self, copy: &Self) {
+        sql(&self.server, &format!("drop database {} with (force)", self.name));
+        sql(&self.server, &format!("create database {} template {}", self.name, copy.name));
+    }
+
     /// Where it is: `postgresql://postgres@127.0.0.1:PORT/NAME`.
     pub fn url(&self) -> String {
         in_database(&self.server, &self.name)

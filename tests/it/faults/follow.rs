@@ -19,7 +19,7 @@ use crate::evidence::is_full;
 use crate::postgres::Database;
 
 /// Writes of each writer.
-const WRITES: (usize, usize) = (150, 5_000);
+const WRITES: (usize, usize) = (150, 2_000);
 
 /// What the row held, by the number of the revision that wrote it, as the write itself was told.
 type History = BTreeMap<i64, Subject>;
