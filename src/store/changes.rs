@@ -1,7 +1,6 @@
 //! What a view needs to follow the database: the revision, and what changed since the one it knows, read in one
 //! snapshot on the poll's own connection.
 
-
 use super::agents::{AgentEntry, AgentRow};
 use super::keys::{KeyEntry, KeyRow};
 use super::policies::{PolicyEntry, PolicyRow};
