@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use crate::evidence;
 use crate::harness::{Caller, Guard, eventually};
 use crate::keys::raw::Wire;
+use crate::postgres::signal;
 use attack::Target;
 use frames::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, PING, PRIORITY, Peer, SETTINGS,
@@ -100,6 +101,22 @@ fn the_honest_are_served_beside_every_attack() {
             assert_eq!(unrecorded, 0, "an attack keeps the audit from writing");
         }
     });
+}
+
+/// The control of the measure: a server that stands still for a second is seen by those who call it meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_honest_see_a_server_that_stands_still() {
+    let guard = Guard::on_sqlite(&[]);
+    let caller = honest_caller(&guard).await;
+    let process = guard.process();
+    let stand_still = async {
+        signal("STOP", &[process]);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        signal("CONT", &[process]);
+    };
+    let until = Instant::now() + Duration::from_secs(2);
+    let (beside, ()) = tokio::join!(honest::call(&caller, until), stand_still);
+    assert!(beside.p99() > Duration::from_millis(900), "{:?}", beside.p99());
 }
 
 /// Frames of each kind that no client needs in such numbers, so many that the server's bound is reached, and so few

@@ -6,19 +6,21 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use super::ENFORCE;
 use super::calls::wrong;
 use super::frames::{
     CANCEL, CONTINUATION, DATA, END_HEADERS, ENHANCE_YOUR_CALM, HEADERS, PING, PREFACE, PRIORITY, Peer,
-    REFUSED_STREAM, RST_STREAM, SETTINGS, WINDOW_UPDATE, field, frame, head,
+    REFUSED_STREAM, RST_STREAM, SETTINGS, WINDOW_UPDATE, field, frame, head, socket,
 };
 use crate::keys::raw::Wire;
 
 /// Between two bursts of an attack.
 const TICK: Duration = Duration::from_millis(10);
+
+/// Where attackers call from: the bound on connections of one address must not hit the honest.
+const ATTACKER: &str = "127.0.0.66";
 
 /// What an attacker knows: where the server is, and a key that opens it.
 #[derive(Clone)]
@@ -136,7 +138,7 @@ async fn flood(
 ) -> Tally {
     let mut tally = Tally::default();
     while Instant::now() < until {
-        let Ok(mut peer) = Peer::connect(target.address, "127.0.0.66").await else { continue };
+        let Ok(mut peer) = Peer::connect(target.address, ATTACKER).await else { continue };
         tally.connections += 1;
         let mut open = peer.send(&opening(1)).await.is_ok();
         let mut number = 0;
@@ -161,7 +163,7 @@ async fn streams(target: &Target, until: Instant) -> Tally {
     const STREAMS: u64 = 2_000;
     let mut tally = Tally::default();
     while Instant::now() < until {
-        let Ok(mut peer) = Peer::connect(target.address, "127.0.0.66").await else { continue };
+        let Ok(mut peer) = Peer::connect(target.address, ATTACKER).await else { continue };
         tally.connections += 1;
         for burst in 0..20 {
             let streams = (burst * 100..(burst + 1) * 100).map(|number| 2 * number + 1);
@@ -198,7 +200,7 @@ async fn silent(target: &Target, until: Instant) -> Tally {
             let words = [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat();
             tally.sent += 1;
             sockets.spawn(async move {
-                let mut stream = TcpStream::connect(address).await.ok()?;
+                let mut stream = socket(address, ATTACKER).await.ok()?;
                 stream.write_all(&words[..part]).await.ok()?;
                 let mut heard = Vec::new();
                 // Who finished the preface is asked by pings; the others are cut after the head's time.
@@ -221,7 +223,7 @@ async fn reconnects(target: &Target, until: Instant) -> Tally {
     while Instant::now() < until {
         for _ in 0..5 {
             tally.sent += 1;
-            if Peer::connect(target.address, "127.0.0.66").await.is_ok() {
+            if Peer::connect(target.address, ATTACKER).await.is_ok() {
                 tally.connections += 1;
             }
         }
@@ -234,7 +236,7 @@ async fn reconnects(target: &Target, until: Instant) -> Tally {
 async fn malformed(target: &Target, until: Instant, large: bool) -> Tally {
     let calls: Vec<_> = wrong().into_iter().filter(|call| call.is_large() == large).collect();
     let mut tally = Tally { connections: 1, ..Tally::default() };
-    let wire = Wire::connect(&target.address.to_string()).await;
+    let wire = Wire::on(socket(target.address, ATTACKER).await.unwrap(), "guard").await;
     while Instant::now() < until {
         for call in &calls {
             tally.sent += 1;
@@ -249,7 +251,7 @@ async fn malformed(target: &Target, until: Instant, large: bool) -> Tally {
 /// Two hundred calls of which the message never ends, over and over; each is ended by the server's bound on a call.
 async fn slow_bodies(target: &Target, until: Instant) -> Tally {
     let mut tally = Tally { connections: 1, ..Tally::default() };
-    let wire = Arc::new(Wire::connect(&target.address.to_string()).await);
+    let wire = Arc::new(Wire::on(socket(target.address, ATTACKER).await.unwrap(), "guard").await);
     while Instant::now() < until {
         let mut calls = JoinSet::new();
         for _ in 0..200 {
