@@ -1,61 +1,26 @@
-//! What a decision costs: ordinary ones at growing numbers of rules, and the worst ones that are accepted.
+//! What a decision costs: ordinary ones at growing numbers of rules, and the worst ones that are accepted. Ends with a
+//! table of the medians and what is promised of them.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::string_slice,
+    clippy::disallowed_methods,
     missing_docs,
     reason = "a benchmark fails by panicking"
 )]
 
-use std::collections::BTreeMap;
+#[path = "decide/policies.rs"]
+mod policies;
+#[path = "decide/table.rs"]
+mod table;
+
 use std::hint::black_box;
 
-use agentguard::clock::Timestamp;
-use agentguard::ids::{AgentId, PolicyId};
-use agentguard::policy::{
-    Compiled, Decision, Environment, Object, Policies, ReasonCode, Request, Subject, Value, compile, decide,
-    document,
-};
-use criterion::{Criterion, criterion_group, criterion_main};
+use agentguard::policy::{Decision, Object, Policies, ReasonCode, Value, decide};
+use criterion::{Criterion, criterion_group};
 use serde_json::json;
 
-fn policy(lists: &serde_json::Value) -> Compiled {
-    let mut json = lists.clone();
-    json["scope"] = json!({"everyone": {}});
-    let id = PolicyId::new(Timestamp::from_micros(0), [1; 16]);
-    compile(&document::from_json(&json).unwrap(), id, 1).unwrap().0
-}
-
-fn subject() -> Subject {
-    Subject {
-        id: AgentId::new(Timestamp::from_micros(0), [1; 16]),
-        name: "reader".into(),
-        team: "data".into(),
-        environment: Environment::Production,
-        labels: BTreeMap::from([("tier".into(), "gold".into())]),
-        is_active: true,
-    }
-}
-
-fn request(action: &str, resource: Option<String>, arguments: Object) -> Request {
-    Request::new(action, resource, arguments, Object::new(), None, None, None).unwrap()
-}
-
-/// Literal and prefix patterns over actions and resources, spread over the three lists.
-fn rules(count: usize) -> serde_json::Value {
-    let rule = |number: usize| match number % 3 {
-        0 => json!({"action": format!("tool:do_{number}"), "resource": format!("/data/{number}/**")}),
-        1 => json!({"action": format!("service_{number}:*")}),
-        _ => json!({"action": "read:file", "resource": format!("s3://bucket-{number}/**")}),
-    };
-    let list = |of: usize| (0..count).filter(|number| number % 10 == of).map(rule).collect::<Vec<_>>();
-    let allow = (0..count).filter(|number| number % 10 > 1).map(rule).collect::<Vec<_>>();
-    json!({"deny": list(0), "require_approval": list(1), "allow": allow})
-}
-
-fn at() -> Timestamp {
-    Timestamp::parse("2026-01-05T12:00:00Z").unwrap()
-}
+use policies::{Asked, asked, at, comparison, policy, request, rules, subject};
 
 fn ordinary(c: &mut Criterion) {
     let subject = subject();
@@ -63,12 +28,10 @@ fn ordinary(c: &mut Criterion) {
         let policy = policy(&rules(count));
         let other = (scopes == 3).then_some(&policy);
         let policies = Policies { kill_switch: None, everyone: Some(&policy), team: other, agent: other };
-        let number = if count == 10 { 5 } else { count / 2 + 6 - (count / 2) % 3 + 2 };
-        for (kind, request) in [
-            ("allowed", request("read_file", Some(format!("s3://bucket-{number}/a/b.txt")), Object::new())),
-            ("default", request("write_file", Some("/var/lib/x".into()), Object::new())),
-        ] {
+        for (kind, what) in [("allowed", Asked::Allowed), ("default", Asked::Default)] {
+            let request = asked(count, what);
             let decision = decide(&policies, &subject, &request, at());
+            assert_eq!(decision.code, what.code());
             println!("{name} rules, {kind}: {} ({} steps)", decision.code, decision.steps);
             c.bench_function(&format!("{name} rules, {kind}"), |b| {
                 b.iter(|| decide(black_box(&policies), &subject, black_box(&request), at()))
@@ -78,9 +41,7 @@ fn ordinary(c: &mut Criterion) {
 }
 
 fn expression(c: &mut Criterion) {
-    let policy = policy(
-        &json!({"allow": [{"action": "pay:*", "conditions": {"expression": "arguments.amount <= 150"}}]}),
-    );
+    let policy = policy(&comparison());
     let policies = Policies { everyone: Some(&policy), ..Policies::default() };
     let request = request("pay:bill", None, Object::from([("amount".into(), Value::Number(99.0))]));
     let subject = subject();
@@ -198,7 +159,17 @@ fn worst(c: &mut Criterion) {
 
 criterion_group! {
     name = benches;
-    config = Criterion::default().warm_up_time(std::time::Duration::from_millis(300)).measurement_time(std::time::Duration::from_secs(2)).without_plots();
+    config = Criterion::default()
+        .output_directory(table::DIRECTORY.as_ref())
+        .warm_up_time(std::time::Duration::from_millis(300))
+        .measurement_time(std::time::Duration::from_secs(2))
+        .without_plots();
     targets = ordinary, expression, worst
 }
-criterion_main!(benches);
+
+fn main() {
+    table::clear();
+    benches();
+    Criterion::default().configure_from_args().final_summary();
+    table::print();
+}

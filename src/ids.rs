@@ -33,18 +33,23 @@ fn uuid_v7(at: Timestamp, entropy: Entropy) -> u128 {
     (millis << 80) | (0x7 << 76) | (rand_a << 64) | (0b10 << 62) | rand_b
 }
 
-fn encode(uuid: u128) -> String {
-    (0..26u32)
-        .rev()
-        .filter_map(|digit| {
-            let index = usize::try_from((uuid >> (digit * 5)) & 0x1f).ok()?;
-            ALPHABET.get(index).map(|&letter| char::from(letter))
-        })
-        .collect()
+/// Letters of an encoded uuid.
+const LETTERS: usize = 26;
+
+/// `before`, `_` and the uuid's letters.
+fn encode(before: &str, uuid: u128) -> String {
+    let mut text = String::with_capacity(before.len() + 1 + LETTERS);
+    text.push_str(before);
+    text.push('_');
+    for digit in (0..LETTERS).rev() {
+        let index = usize::try_from((uuid >> (digit * 5)) & 0x1f).unwrap_or_default();
+        text.push(ALPHABET.get(index).map_or('0', |&letter| char::from(letter)));
+    }
+    text
 }
 
 fn decode(text: &str) -> Option<u128> {
-    if text.len() != 26 || !text.starts_with(|first: char| ('0'..='7').contains(&first)) {
+    if text.len() != LETTERS || !text.starts_with(|first: char| ('0'..='7').contains(&first)) {
         return None;
     }
     text.bytes().try_fold(0u128, |value, byte| {
@@ -65,7 +70,7 @@ macro_rules! typeid {
 
             /// A new id, born at `at`, told apart by `entropy`.
             pub fn new(at: Timestamp, entropy: Entropy) -> Self {
-                Self(format!(concat!($prefix, "_{}"), encode(uuid_v7(at, entropy))).into())
+                Self(encode($prefix, uuid_v7(at, entropy)).into())
             }
 
             /// The id as text.
@@ -201,7 +206,7 @@ mod tests {
         // From the TypeID specification: this suffix is this UUID.
         let uuid = decode("01h455vb4pex5vsknk084sn02q").unwrap();
         assert_eq!(uuid, 0x0189_0a5d_ac96_774b_bcce_b302_099a_8057);
-        assert_eq!(encode(uuid), "01h455vb4pex5vsknk084sn02q");
+        assert_eq!(encode("x", uuid), "x_01h455vb4pex5vsknk084sn02q");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -318,6 +319,12 @@ impl Sqlite {
                 .idle_timeout(None)
                 .max_lifetime(None)
                 .test_before_acquire(false)
+                // On some failures (a full disk) SQLite rolls back by itself; sqlx's own rollback then finds no
+                // transaction, fails, and the connection counts as inside one for ever: nothing more can begin on it.
+                .before_acquire(|connection, _| {
+                    let usable = !connection.is_in_transaction();
+                    Box::pin(async move { Ok(usable) })
+                })
         };
         let main =
             pool(options.max_connections.min(SQLITE_MAIN_CONNECTIONS)).connect_with(connect.clone()).await?;

@@ -393,8 +393,13 @@ impl Views {
 
     /// A history that lost writes must not reuse their numbers under the same epoch. Whoever notices first opens a
     /// new one; the next poll reads it.
+    ///
+    /// That the epoch differs from the one known does not show that somebody did: the second restore of one copy
+    /// brings the copy's own epoch back. So each epoch says which one it was opened over.
     async fn new_epoch(&self, seen: &Stamp) -> Result<(), Error> {
-        if seen.revision.epoch() != self.current.load().view.revision().epoch() {
+        let known = self.current.load().view.stamp().clone();
+        let detail = lost(known.revision.epoch());
+        if self.store.epoch_detail(seen.revision.epoch()).await?.as_ref() == Some(&detail) {
             return Ok(());
         }
         let act = Act {
@@ -402,7 +407,7 @@ impl Views {
             act: "OpenEpoch",
             target: String::new(),
             request_id: String::new(),
-            detail: b"{}".to_vec(),
+            detail,
             at: self.clock.now(),
             token: crate::entropy::bytes(),
         };
@@ -422,6 +427,11 @@ impl Drop for Turn<'_> {
         drop(self.held.take());
         self.refreshed.notify_waiters();
     }
+}
+
+/// What the opening of an epoch says: the epoch of which writes were lost, which is hexadecimal.
+fn lost(epoch: &str) -> Vec<u8> {
+    format!("{{\"lost\":\"{epoch}\"}}").into_bytes()
 }
 
 fn reached(view: &View, min: &Revision) -> bool {

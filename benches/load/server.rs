@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use agentguard::pb::v1;
@@ -10,6 +11,9 @@ use agentguard::pb::v1::enforcement_service_client::EnforcementServiceClient;
 use tempfile::TempDir;
 use tonic::Request;
 use tonic::transport::{Channel, Endpoint};
+
+use super::echo;
+use super::process::Process;
 
 const ADMIN_KEY: &str = "hT4-wq9ZrLx2_VbNcY7sKdG5mPjE8uAf";
 
@@ -22,30 +26,47 @@ pub struct Server {
     pub database: &'static str,
     pub agent_key: String,
     pub clients: Vec<EnforcementServiceClient<Channel>>,
-    admin: AdminServiceClient<Channel>,
-    process: Child,
+    /// `None` of the echo, which has nothing to administer.
+    admin: Option<AdminServiceClient<Channel>>,
+    child: Child,
     _directory: TempDir,
 }
 
-impl Server {
-    /// Starts one on a SQLite file, or on a new database of the PostgreSQL server at `postgres`.
-    pub async fn start(mode: &'static str, database: &'static str, postgres: Option<&str>) -> Self {
+/// What the server's program is called with.
+pub struct Home {
+    directory: TempDir,
+    environment: Vec<(&'static str, String)>,
+}
+
+impl Home {
+    /// A migrated database: a SQLite file, or a new one of the PostgreSQL server at `postgres`.
+    pub async fn new(mode: &'static str, postgres: Option<&str>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let url = match postgres {
             Some(server) => new_database(server, mode).await,
             None => format!("sqlite://{}", directory.path().join("agentguard.db").display()),
         };
-        let program = |argument: &[&str]| {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_agentguard"));
-            command.args(argument).env_clear().current_dir(directory.path()).stdin(Stdio::null());
-            command.env("DATABASE_URL", &url);
+        let mut environment = vec![("DATABASE_URL", url.clone())];
+        if postgres.is_some() {
             // The server beside it is no pooler.
-            command.envs(postgres.is_some().then_some(("DATABASE_DIRECT_URL", &url)));
-            command
-        };
-        let migrated = program(&["migrate", "up"]).output().unwrap();
+            environment.push(("DATABASE_DIRECT_URL", url));
+        }
+        let home = Self { directory, environment };
+        let migrated = home.program(&["migrate", "up"]).output().unwrap();
         assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
-        let mut command = program(&["serve"]);
+        home
+    }
+
+    fn program(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_agentguard"));
+        command.args(arguments).env_clear().envs(self.environment.iter().cloned());
+        command.current_dir(self.directory.path()).stdin(Stdio::null());
+        command
+    }
+
+    /// Starts the server; answers it and its address once it says that it serves.
+    pub fn serve(&self, mode: &str) -> (Child, String) {
+        let mut command = self.program(&["serve"]);
         command.envs([
             ("ADMIN_API_KEY", ADMIN_KEY),
             ("HOST", "127.0.0.1"),
@@ -53,26 +74,75 @@ impl Server {
             ("AUDIT_MODE", mode),
             ("RATE_LIMIT_ENABLED", "false"),
         ]);
-        let mut process = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
         let address = lines.find_map(|line| address(&line)).expect("the server does not serve");
         // A log that nobody reads would fill the pipe and stop the server.
         std::thread::spawn(move || lines.for_each(drop));
+        (child, format!("http://{address}"))
+    }
+}
 
-        let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
-        let mut clients = Vec::new();
-        for _ in 0..CONNECTIONS {
-            clients.push(EnforcementServiceClient::new(endpoint.connect().await.unwrap()));
+/// `program`, which prints its address first.
+fn start_echo(program: &Path) -> (Child, String) {
+    let mut command = Command::new(program);
+    let mut child = command.arg(echo::ARGUMENT).env_clear().stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let address = lines.next().unwrap().unwrap();
+    (child, format!("http://{address}"))
+}
+
+/// Many connections to one server.
+pub async fn connect(address: &str) -> Vec<EnforcementServiceClient<Channel>> {
+    let endpoint = Endpoint::from_shared(address.to_owned()).unwrap();
+    let mut clients = Vec::new();
+    for _ in 0..CONNECTIONS {
+        clients.push(EnforcementServiceClient::new(endpoint.connect().await.unwrap()));
+    }
+    clients
+}
+
+/// An agent of the server at `address`: its key, and a client for admins.
+pub async fn agent(address: &str) -> (String, AdminServiceClient<Channel>) {
+    let endpoint = Endpoint::from_shared(address.to_owned()).unwrap();
+    let mut admin = AdminServiceClient::new(endpoint.connect().await.unwrap());
+    (new_agent(&mut admin).await, admin)
+}
+
+impl Server {
+    /// Starts one on a SQLite file, or on a new database of the PostgreSQL server at `postgres`.
+    pub async fn start(mode: &'static str, database: &'static str, postgres: Option<&str>) -> Self {
+        let home = Home::new(mode, postgres).await;
+        let (child, address) = home.serve(mode);
+        let clients = connect(&address).await;
+        let (agent_key, admin) = agent(&address).await;
+        Self { mode, database, agent_key, clients, admin: Some(admin), child, _directory: home.directory }
+    }
+
+    /// Starts the echo.
+    pub async fn echo() -> Self {
+        let (child, address) = start_echo(&std::env::current_exe().unwrap());
+        Self {
+            mode: "echo",
+            database: "-",
+            agent_key: "agk_".to_owned() + &"0".repeat(86),
+            clients: connect(&address).await,
+            admin: None,
+            child,
+            _directory: tempfile::tempdir().unwrap(),
         }
-        let mut admin = AdminServiceClient::new(endpoint.connect().await.unwrap());
-        let agent_key = agent(&mut admin).await;
-        Self { mode, database, agent_key, clients, admin, process, _directory: directory }
+    }
+
+    /// Its process.
+    pub fn process(&self) -> Process {
+        Process(self.child.id())
     }
 
     /// Records and commits of the audit since the start, once nothing waits to be written.
     pub async fn written(&mut self) -> (i64, i64) {
+        let Some(admin) = &mut self.admin else { return (0, 0) };
         loop {
-            let stats = self.admin.get_stats(with_key(v1::GetStatsRequest {})).await.unwrap().into_inner();
+            let stats = admin.get_stats(with_key(v1::GetStatsRequest {})).await.unwrap().into_inner();
             let audit = stats.audit.unwrap();
             if audit.queued == 0 {
                 return (audit.records, audit.commits);
@@ -84,14 +154,17 @@ impl Server {
 
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.admin.is_none() {
+            return f.write_str("echo");
+        }
         write!(f, "{} on {}", self.mode, self.database)
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.process.kill().ok();
-        self.process.wait().ok();
+        self.child.kill().ok();
+        self.child.wait().ok();
     }
 }
 
@@ -119,7 +192,7 @@ fn with_key<T>(message: T) -> Request<T> {
 }
 
 /// An agent with a policy of the usual kind; answers its key.
-async fn agent(admin: &mut AdminServiceClient<Channel>) -> String {
+async fn new_agent(admin: &mut AdminServiceClient<Channel>) -> String {
     let agent = v1::Agent {
         name: "load".to_owned(),
         team: "team".to_owned(),

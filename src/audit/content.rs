@@ -4,7 +4,10 @@
 //! anything is stored; what passes the bound of a record is replaced by its digest. Both digests are keyed per
 //! deployment, so that a short value cannot be guessed from them.
 
+use std::cell::Cell;
+
 use hmac::{Hmac, KeyInit, Mac};
+use serde::{Serialize, Serializer};
 use serde_json::Map;
 use sha2::Sha256;
 
@@ -18,7 +21,8 @@ pub const MAX_CONTENT_BYTES: usize = 8 * 1024;
 /// Knows what to keep.
 #[derive(Clone)]
 pub struct Keeper {
-    key: [u8; 32],
+    /// Keyed already.
+    mac: Option<Hmac<Sha256>>,
     redact: Vec<String>,
 }
 
@@ -45,23 +49,23 @@ impl Keeper {
     /// `-`, contains one of `redact`.
     pub fn new(key: [u8; 32], redact: Vec<String>) -> Self {
         Self {
-            key,
+            // HMAC takes a key of any length.
+            mac: Hmac::<Sha256>::new_from_slice(&key).ok(),
             redact: redact.into_iter().map(|part| plain(&part)).filter(|part| !part.is_empty()).collect(),
         }
     }
 
     /// A request's digest; equal requests have equal digests, also across restarts and replicas.
     pub fn digest(&self, request: &Request) -> Hash {
-        let whole = serde_json::json!({
-            "action": request.action.as_str(),
-            "approval_id": request.approval_id,
-            "arguments": json(&request.arguments),
-            "context": json(&request.context),
-            "on_behalf_of": request.on_behalf_of,
-            "resource": request.resource,
-            "session_id": request.session_id,
-        });
-        self.mac(whole.to_string().as_bytes())
+        self.mac(&written(&Whole {
+            action: request.action.as_str(),
+            approval_id: request.approval_id.as_deref(),
+            arguments: &request.arguments,
+            context: &request.context,
+            on_behalf_of: request.on_behalf_of.as_deref(),
+            resource: request.resource.as_deref(),
+            session_id: request.session_id.as_deref(),
+        }))
     }
 
     /// What is kept of a report: as of a request, and what came of the act.
@@ -73,11 +77,7 @@ impl Keeper {
         metadata: &Object,
         salt: [u8; 16],
     ) -> Kept {
-        let mut replayable = true;
-        let metadata = self.redacted(metadata, &mut replayable);
-        let mut kept = self.keep(as_sent, request, Some((error, metadata)), salt);
-        kept.replayable &= replayable;
-        kept
+        self.keep(as_sent, request, Some((error, metadata)), salt)
     }
 
     /// What is kept of a request. `as_sent` is the action's name before it was brought to its canonical form.
@@ -87,50 +87,52 @@ impl Keeper {
 
     fn keep(&self, as_sent: &str, request: &Request, outcome: Option<Came<'_>>, salt: [u8; 16]) -> Kept {
         let digest = self.digest(request);
-        let mut replayable = true;
-        let mut parts = Map::new();
-        parts.insert("action".into(), as_sent.into());
-        parts.insert("arguments".into(), self.redacted(&request.arguments, &mut replayable));
-        parts.insert("context".into(), self.redacted(&request.context, &mut replayable));
-        parts.insert("on_behalf_of".into(), request.on_behalf_of.clone().into());
-        parts.insert("request_digest".into(), hex(&digest).into());
-        parts.insert("resource".into(), request.resource.clone().into());
-        parts.insert("session_id".into(), request.session_id.clone().into());
-        if let Some((error, metadata)) = outcome {
-            parts.insert("error".into(), error.into());
-            parts.insert("metadata".into(), metadata);
-        }
-        let bytes = self.fit(parts, &mut replayable);
-        Kept { content: Content { bytes, salt: salt.to_vec() }, replayable, digest }
+        let whole = Cell::new(true);
+        let redacted = |object| Redacted { keeper: self, object, whole: &whole };
+        let parts = Parts {
+            action: as_sent,
+            arguments: redacted(&request.arguments),
+            context: redacted(&request.context),
+            error: outcome.map(|(error, _)| error),
+            metadata: outcome.map(|(_, metadata)| redacted(metadata)),
+            on_behalf_of: request.on_behalf_of.as_deref(),
+            request_digest: &hex(&digest),
+            resource: request.resource.as_deref(),
+            session_id: request.session_id.as_deref(),
+        };
+        let bytes = self.fit(&parts, &whole);
+        Kept { content: Content { bytes, salt: salt.to_vec() }, replayable: whole.get(), digest }
     }
 
     /// What is kept of an outcome or a report's outcome.
     pub fn outcome(&self, error: Option<&str>, metadata: &Object, salt: [u8; 16]) -> (Content, bool) {
-        let mut replayable = true;
-        let metadata = self.redacted(metadata, &mut replayable);
-        let parts = [("error".into(), error.into()), ("metadata".into(), metadata)].into_iter().collect();
-        let bytes = self.fit(parts, &mut replayable);
-        (Content { bytes, salt: salt.to_vec() }, replayable)
+        let whole = Cell::new(true);
+        let metadata = Redacted { keeper: self, object: metadata, whole: &whole };
+        let bytes = self.fit(&Outcome { error, metadata }, &whole);
+        (Content { bytes, salt: salt.to_vec() }, whole.get())
     }
 
     /// The parts as content, of which the largest are replaced by their digests until it fits. That ends well: a
-    /// digest is shorter than any part that can be the largest of ten which do not fit.
-    fn fit(&self, mut parts: Map<String, serde_json::Value>, whole: &mut bool) -> Vec<u8> {
-        loop {
-            let content = serde_json::Value::Object(parts);
-            let text = content.to_string();
-            let serde_json::Value::Object(taken) = content else { return text.into_bytes() };
-            parts = taken;
-            // Measured as it is stored, escaped: a control character takes six bytes.
-            if text.len() <= MAX_CONTENT_BYTES {
-                return text.into_bytes();
-            }
-            let Some(largest) = parts.values_mut().max_by_key(|part| part.to_string().len()) else {
-                return text.into_bytes();
-            };
-            *largest = self.cut(largest);
-            *whole = false;
+    /// digest is shorter than any part that can be the largest of ten which do not fit. Clears `whole` if one is.
+    fn fit(&self, parts: &impl Serialize, whole: &Cell<bool>) -> Vec<u8> {
+        let mut bytes = written(parts);
+        // Measured as it is stored, escaped: a control character takes six bytes.
+        if bytes.len() <= MAX_CONTENT_BYTES {
+            return bytes;
         }
+        whole.set(false);
+        let mut parts = match serde_json::to_value(parts) {
+            Ok(serde_json::Value::Object(parts)) => parts,
+            // Never: a struct is an object.
+            Ok(_) | Err(_) => Map::new(),
+        };
+        while bytes.len() > MAX_CONTENT_BYTES {
+            if let Some(largest) = parts.values_mut().max_by_key(|part| part.to_string().len()) {
+                *largest = self.cut(largest);
+            }
+            bytes = written(&parts);
+        }
+        bytes
     }
 
     /// A short text's digest as it stands in place of what was cut: `hmac-sha256:…`.
@@ -146,27 +148,6 @@ impl Keeper {
         serde_json::json!({ "$bytes": value.to_string().len(), "$digest": self.stand_in(value) })
     }
 
-    fn redacted(&self, object: &Object, whole: &mut bool) -> serde_json::Value {
-        let members = object.iter().map(|(key, value)| {
-            let value = if self.is_secret(key, value) {
-                *whole = false;
-                serde_json::json!({ "$redacted": self.stand_in(&value.into()) })
-            } else {
-                self.redacted_value(value, whole)
-            };
-            (key.clone(), value)
-        });
-        serde_json::Value::Object(members.collect())
-    }
-
-    fn redacted_value(&self, value: &Value, whole: &mut bool) -> serde_json::Value {
-        match value {
-            Value::Object(object) => self.redacted(object, whole),
-            Value::List(items) => items.iter().map(|item| self.redacted_value(item, whole)).collect(),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.into(),
-        }
-    }
-
     fn is_secret(&self, key: &str, value: &Value) -> bool {
         let mut key = plain(key);
         // How many tokens a model may use is no secret; tokens are.
@@ -177,19 +158,106 @@ impl Keeper {
     }
 
     fn mac(&self, bytes: &[u8]) -> Hash {
-        match Hmac::<Sha256>::new_from_slice(&self.key) {
-            Ok(mac) => mac.chain_update(bytes).finalize().into_bytes().into(),
-            // HMAC takes a key of any length.
-            Err(_) => [0; 32],
-        }
+        let keyed = self.mac.clone();
+        keyed.map_or([0; 32], |mac| mac.chain_update(bytes).finalize().into_bytes().into())
     }
 }
 
 /// What came of a reported act: the error's text and the metadata.
-type Came<'a> = (Option<&'a str>, serde_json::Value);
+type Came<'a> = (Option<&'a str>, &'a Object);
 
-fn json(object: &Object) -> serde_json::Value {
-    serde_json::Value::Object(object.iter().map(|(key, value)| (key.clone(), value.into())).collect())
+/// What a request's digest covers. Here and below the fields stand in the order of their names, as canonical JSON has
+/// them.
+#[derive(Serialize)]
+struct Whole<'a> {
+    action: &'a str,
+    approval_id: Option<&'a str>,
+    arguments: &'a Object,
+    context: &'a Object,
+    on_behalf_of: Option<&'a str>,
+    resource: Option<&'a str>,
+    session_id: Option<&'a str>,
+}
+
+/// What is kept of a request; of a report also what came of it.
+#[derive(Serialize)]
+struct Parts<'a> {
+    action: &'a str,
+    arguments: Redacted<'a>,
+    context: Redacted<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Option<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<Redacted<'a>>,
+    on_behalf_of: Option<&'a str>,
+    request_digest: &'a str,
+    resource: Option<&'a str>,
+    session_id: Option<&'a str>,
+}
+
+/// What is kept of an outcome.
+#[derive(Serialize)]
+struct Outcome<'a> {
+    error: Option<&'a str>,
+    metadata: Redacted<'a>,
+}
+
+/// Named values, written with stand-ins for those that are secrets.
+#[derive(Clone, Copy)]
+struct Redacted<'a> {
+    keeper: &'a Keeper,
+    object: &'a Object,
+    /// Cleared once something is left out.
+    whole: &'a Cell<bool>,
+}
+
+impl Serialize for Redacted<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.object.iter().map(|(key, value)| (key, Member { of: *self, key, value })))
+    }
+}
+
+/// A value under its key.
+struct Member<'a> {
+    of: Redacted<'a>,
+    key: &'a str,
+    value: &'a Value,
+}
+
+impl Serialize for Member<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.of.keeper.is_secret(self.key, self.value) {
+            self.of.whole.set(false);
+            let stand_in = self.of.keeper.stand_in(&self.value.into());
+            return serializer.collect_map([("$redacted", stand_in)]);
+        }
+        Inner { of: self.of, value: self.value }.serialize(serializer)
+    }
+}
+
+/// A value whose key, if it has one, is no secret's.
+struct Inner<'a> {
+    of: Redacted<'a>,
+    value: &'a Value,
+}
+
+impl Serialize for Inner<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.value {
+            Value::Object(object) => Redacted { object, ..self.of }.serialize(serializer),
+            Value::List(items) => {
+                serializer.collect_seq(items.iter().map(|value| Inner { of: self.of, value }))
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                self.value.serialize(serializer)
+            }
+        }
+    }
+}
+
+/// Canonical JSON, written without a tree of values between. What is written here has text keys and cannot fail.
+fn written(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
 }
 
 fn plain(key: &str) -> String {
@@ -214,7 +282,12 @@ pub fn unhex(text: &str) -> Option<Vec<u8>> {
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |value: u8| DIGITS.get(usize::from(value & 0x0f)).map_or('0', |digit| char::from(*digit));
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.push(digit(byte >> 4));
+        text.push(digit(*byte));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -305,6 +378,36 @@ mod tests {
             content["context"]["$digest"].is_string() && content["arguments"]["n"].is_string(),
             "{content}"
         );
+    }
+
+    /// The form that is stored and hashed is that of a tree of JSON values with its keys sorted.
+    #[test]
+    fn content_is_canonical_json_whatever_is_in_it() {
+        let values = serde_json::json!({
+            "z": [null, true, -0.0, 1e308, 9_007_199_254_740_993_i64, 0.1, 5, "\u{1}\"\\\u{1f512}"],
+            "a": {"b": {}, "B": [[]], "": ""},
+            "tokens": 7,
+        });
+        let request = Request {
+            arguments: crate::policy::value::object(values.as_object().unwrap()),
+            session_id: Some("s".into()),
+            ..request(values.clone())
+        };
+        let metadata = request.context.clone();
+        let kept = keeper().report("Read File", &request, Some("broke"), &metadata, [0; 16]);
+        let json = |object: &Object| serde_json::Value::from(&Value::Object(object.clone()));
+        let whole = serde_json::json!({
+            "session_id": "s", "resource": "/a", "on_behalf_of": null, "approval_id": null, "action": "read:file",
+            "arguments": json(&request.arguments), "context": json(&request.context),
+        });
+        assert_eq!(kept.digest, keeper().mac(whole.to_string().as_bytes()));
+        let expected = serde_json::json!({
+            "session_id": "s", "resource": "/a", "on_behalf_of": null, "request_digest": hex(&kept.digest),
+            "arguments": json(&request.arguments), "context": json(&request.context), "action": "Read File",
+            "metadata": json(&metadata), "error": "broke",
+        });
+        assert_eq!(String::from_utf8(kept.content.bytes).unwrap(), expected.to_string());
+        assert!(kept.replayable);
     }
 
     #[test]

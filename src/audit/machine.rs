@@ -12,6 +12,7 @@
 //!   itself goes on, and once it is settled the breaker closes.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Instant, Timestamp};
@@ -175,6 +176,7 @@ impl Machine {
                 None
             }
         };
+        let entries = entries.into_iter().map(Arc::new).collect();
         self.queue.push_back(Waiting { ticket, entries });
     }
 
@@ -253,7 +255,7 @@ impl Machine {
 
     /// The records with which the chain under way is opened, now that the list is locked. Called by the shell
     /// inside the opening transaction, once a try.
-    pub fn opening(&mut self, listed: &Listed, at: Timestamp) -> Option<Batch> {
+    pub fn opening(&mut self, listed: &Listed, at: Timestamp) -> Option<Arc<Batch>> {
         let detail = opened_detail(&self.settings, listed, self.broken.as_ref());
         let Phase::Busy(flight) = &mut self.phase else { return None };
         let mut opening = Entry::new(Kind::Chain);
@@ -270,8 +272,8 @@ impl Machine {
         );
         builder.push(opening);
         builder.push_all(entries(&flight.waiting));
-        let batch = builder.finish(false);
-        flight.batch = Some(batch.clone());
+        let batch = Arc::new(builder.finish(false));
+        flight.batch = Some(Arc::clone(&batch));
         Some(batch)
     }
 
@@ -290,17 +292,17 @@ impl Machine {
             closing.detail = Some(closed_detail("writer", why, &self.settings.instance));
             builder.push(closing);
         }
-        let batch = builder.finish(close.is_some());
+        let batch = Arc::new(builder.finish(close.is_some()));
         self.phase = Phase::Busy(Box::new(Flight {
             chain_id: base.chain_id.clone(),
             base: Some(base),
-            batch: Some(batch.clone()),
+            batch: Some(Arc::clone(&batch)),
             waiting,
             since: now,
             doubts: 0,
             retry_at: None,
         }));
-        Command::Append(Box::new(batch))
+        Command::Append(batch)
     }
 
     /// Nothing is known of the batch under way: look at the head after a pause.
@@ -378,7 +380,7 @@ impl Machine {
             return None;
         };
         let Phase::Busy(flight) = &mut self.phase else { return self.pump(at, now) };
-        let own = flight.batch.as_ref().and_then(Batch::head);
+        let own = flight.batch.as_deref().and_then(Batch::head);
         match (&head, own) {
             // Our record is there, so the batch was committed, whoever moved the head since.
             (Some(head), Some((seq, hash))) if head.asked == Some(hash) => {
@@ -398,7 +400,7 @@ impl Machine {
                     && !head.closed =>
             {
                 flight.retry_at = None;
-                return flight.batch.clone().map(|batch| Command::Append(Box::new(batch)));
+                return flight.batch.clone().map(Command::Append);
             }
             // The chain that was to be opened is not there: open it, anew composed.
             (None, _) if flight.base.is_none() => {
@@ -452,7 +454,7 @@ impl Machine {
         let mut command = None;
         if retry {
             flight.retry_at = None;
-            let seq = flight.batch.as_ref().and_then(Batch::head).map_or(0, |(seq, _)| seq);
+            let seq = flight.batch.as_deref().and_then(Batch::head).map_or(0, |(seq, _)| seq);
             command = Some(Command::ReadHead(flight.chain_id.clone(), seq));
         }
         if late && !self.breaker_open {

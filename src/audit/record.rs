@@ -9,6 +9,8 @@
 //!
 //! **Invariant:** nothing here does I/O; equal values hash alike whatever database they came from.
 
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 
 use crate::clock::Timestamp;
@@ -214,8 +216,8 @@ pub struct Record {
     pub form_version: i64,
     /// Its hash.
     pub hash: Hash,
-    /// What it says.
-    pub entry: Entry,
+    /// What it says. Shared with the writer, which keeps it until it is settled.
+    pub entry: Arc<Entry>,
 }
 
 /// A column's value as it enters the hash.
@@ -235,7 +237,8 @@ pub enum Field<'a> {
 
 impl Record {
     /// `entry` at `position`, hashed.
-    pub fn new(position: Position, entry: Entry) -> Self {
+    pub fn new(position: Position, entry: impl Into<Arc<Entry>>) -> Self {
+        let entry = entry.into();
         let mut record = Self { position, form_version: FORM_VERSION, hash: [0; 32], entry };
         record.hash = record.computed_hash();
         record
@@ -345,24 +348,24 @@ mod tests {
     #[test]
     fn an_absent_text_and_an_empty_one_hash_differently() {
         let mut other = record();
-        other.entry.team = Some(String::new());
+        Arc::make_mut(&mut other.entry).team = Some(String::new());
         assert_ne!(other.computed_hash(), record().hash);
     }
 
     #[test]
     fn text_cannot_move_from_one_column_to_the_next() {
         let (mut left, mut right) = (record(), record());
-        left.entry.team = Some("ab".into());
-        left.entry.environment = Some("c".into());
-        right.entry.team = Some("a".into());
-        right.entry.environment = Some("bc".into());
+        Arc::make_mut(&mut left.entry).team = Some("ab".into());
+        Arc::make_mut(&mut left.entry).environment = Some("c".into());
+        Arc::make_mut(&mut right.entry).team = Some("a".into());
+        Arc::make_mut(&mut right.entry).environment = Some("bc".into());
         assert_ne!(left.computed_hash(), right.computed_hash());
     }
 
     #[test]
     fn the_content_can_be_erased_and_the_hash_stays() {
         let mut erased = record();
-        erased.entry.content = None;
+        Arc::make_mut(&mut erased.entry).content = None;
         assert_eq!(erased.computed_hash(), record().hash);
     }
 

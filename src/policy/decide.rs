@@ -15,8 +15,9 @@ use super::resource;
 use super::subject::{ScopeKind, Subject};
 use crate::clock::Timestamp;
 
-/// Steps that taking up one rule costs, before anything of it is tested.
-const RULE_STEPS: u32 = 8;
+/// Steps that taking up one rule costs, before anything of it is tested: of thousands of rules, each has to come
+/// from memory.
+const RULE_STEPS: u32 = 24;
 
 /// Everything that applies to one agent.
 #[derive(Clone, Copy, Debug, Default)]

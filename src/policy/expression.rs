@@ -9,6 +9,7 @@
 
 mod evaluate;
 mod lower;
+mod matcher;
 mod node;
 mod operate;
 

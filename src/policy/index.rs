@@ -9,6 +9,11 @@ use super::pattern::Pattern;
 
 /// Rules at one place of the tree from which on a second tree over their resources pays.
 const SCAN_AT_MOST: usize = 4;
+/// Steps that going to one node of a tree costs, besides those for the bytes that lead there: a node lies
+/// somewhere in memory.
+const NODE_STEPS: u32 = 2;
+/// Bytes on the way to a node that one step pays for when they are compared.
+const EDGE_BYTES_PER_STEP: usize = 64;
 
 /// Where the rules of one list lie.
 #[derive(Clone, Debug, Default)]
@@ -131,6 +136,10 @@ struct Node {
     start: Option<usize>,
 }
 
+fn edge_steps(edge: &[u8]) -> u32 {
+    u32::try_from(edge.len() / EDGE_BYTES_PER_STEP).unwrap_or(u32::MAX / 2)
+}
+
 impl Default for Tree {
     fn default() -> Self {
         Self { nodes: vec![Node::default()] }
@@ -189,25 +198,24 @@ impl Tree {
     ) -> Result<(), OverBudget> {
         let mut rest = text.as_bytes();
         let mut next = self.nodes.first();
+        meter.spend(1)?;
         while let Some(node) = next {
-            meter.spend(1)?;
             if let Some(place) = node.start {
                 visit(place, meter)?;
             }
             let Some(first) = rest.first() else {
                 return node.whole.map_or(Ok(()), |place| visit(place, meter));
             };
-            next = node
+            let child = node
                 .children
                 .binary_search_by_key(first, |&(byte, _)| byte)
                 .ok()
                 .and_then(|found| node.children.get(found))
-                .and_then(|&(_, child)| self.nodes.get(child))
-                .filter(|child| {
-                    let is_on_way = rest.starts_with(&child.edge);
-                    rest = rest.get(child.edge.len()..).unwrap_or_default();
-                    is_on_way
-                });
+                .and_then(|&(_, child)| self.nodes.get(child));
+            let Some(child) = child else { return Ok(()) };
+            meter.spend(NODE_STEPS + edge_steps(&child.edge))?;
+            let Some(after) = rest.strip_prefix(&*child.edge) else { return Ok(()) };
+            (next, rest) = (Some(child), after);
         }
         Ok(())
     }

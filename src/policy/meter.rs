@@ -1,7 +1,7 @@
 //! Counts what a decision costs, in steps that are the same on every machine.
 
-/// Steps that one decision may take. The dearest steps cost about 15 ns, so that the worst accepted
-/// policies stay within 5 ms (`benches/decide.rs`); an ordinary decision takes well under a hundredth of them.
+/// Steps that one decision may take. The dearest steps found cost about 12 ns, so that the worst accepted
+/// policies stay within 5 ms (`benches/worst.rs`); an ordinary decision takes well under a hundredth of them.
 pub const DECISION_STEPS: u32 = 250_000;
 
 /// The budget is used up; whatever was being decided is denied.

@@ -61,6 +61,20 @@ impl From<&Value> for serde_json::Value {
     }
 }
 
+/// As [`serde_json::Value`]s of the same kind are written, without making one.
+impl serde::Serialize for Value {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::Bool(value) => serializer.serialize_bool(*value),
+            Self::Number(value) => number(*value).serialize(serializer),
+            Self::String(value) => serializer.serialize_str(value),
+            Self::List(values) => serializer.collect_seq(values),
+            Self::Object(members) => serializer.collect_map(members),
+        }
+    }
+}
+
 /// The members of a JSON object as an [`Object`].
 pub fn object(members: &serde_json::Map<String, serde_json::Value>) -> Object {
     members.iter().map(|(key, value)| (key.clone(), Value::from(value))).collect()

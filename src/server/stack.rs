@@ -57,7 +57,8 @@ impl<E: EnforcementService> Answer for Stack<E> {
         let speaks_grpc = route::is_grpc(&request);
 
         // Catch panic: one call that fails inside must not take its connection's other calls with it.
-        let passed = self.pass(request, &request_id, &link);
+        // In a place of its own: it is large, and would be copied through every wrapper around it.
+        let passed = Box::pin(self.pass(request, &request_id, &link));
         let answered = AssertUnwindSafe(passed).catch_unwind().instrument(span.clone()).await;
         let _entered = span.entered();
         let mut response = match answered {
@@ -136,7 +137,7 @@ impl<E: EnforcementService> Stack<E> {
             held: None,
             closing: link.closing.clone(),
         };
-        let rest = self.admit(route, streams, request, call, link);
+        let rest = std::pin::pin!(self.admit(route, streams, request, call, link));
         match tokio::time::timeout(bound, rest).await {
             Ok(answered) => Ok(answered?),
             Err(_) => Err(Error::DeadlineExceeded.into()),

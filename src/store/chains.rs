@@ -8,7 +8,8 @@ use sqlx::postgres::PgConnection;
 
 use crate::audit::machine::{Batch, Head, Listed, Outcome};
 use crate::audit::record::Hash;
-use crate::ids::ChainId;
+use crate::clock::Timestamp;
+use crate::ids::{ChainId, Revision};
 
 use super::lane::Lane;
 use super::revision::{Stamp, StampRow, stamp};
@@ -16,7 +17,7 @@ use super::{Error, Store, sql, sql_as};
 
 mod rows;
 
-use rows::{Columns, admin_rows, row_json};
+use rows::{admin_rows, column, rows_json, texts};
 
 /// The audit writer's own way to the database.
 #[derive(Debug)]
@@ -305,10 +306,8 @@ async fn insert_postgres(
     keep: bool,
     batch: &Batch,
 ) -> Result<(String, i64, Vec<u8>, i64), sqlx::Error> {
-    let columns = Columns::new(&batch.records);
     let (seq, hash) = batch.head().unwrap_or((batch.prev_seq, batch.prev_hash));
     let admin = admin_rows(batch);
-    let records = &batch.records;
     sqlx::query_as(APPEND_PG)
         .persistent(keep)
         .bind(batch.chain_id.as_str())
@@ -317,53 +316,43 @@ async fn insert_postgres(
         .bind(hash.to_vec())
         .bind(batch.closes)
         .bind(batch.prev_seq)
-        .bind(batch.prev_hash.to_vec())
-        .bind(columns.integers("seq"))
-        .bind(columns.integers("timestamp"))
-        .bind(columns.integers("form_version"))
-        .bind(columns.bytes("prev_hash"))
-        .bind(records.iter().map(|record| record.hash.to_vec()).collect::<Vec<_>>())
-        .bind(columns.texts("kind"))
-        .bind(columns.texts("decision_id"))
-        .bind(columns.texts("agent_id"))
-        .bind(columns.texts("agent_name"))
-        .bind(columns.texts("team"))
-        .bind(columns.texts("environment"))
-        .bind(columns.texts("labels"))
-        .bind(columns.flags("agent_active"))
-        .bind(columns.texts("key_id"))
-        .bind(columns.texts("action"))
-        .bind(columns.flags("allowed"))
-        .bind(columns.texts("verdict"))
-        .bind(columns.texts("reason_code"))
-        .bind(columns.texts("rule_id"))
-        .bind(columns.texts("policies"))
-        .bind(columns.texts("error_rule_ids"))
-        .bind(columns.texts("revision"))
-        .bind(columns.integers("decided_at"))
-        .bind(columns.texts("request_id"))
-        .bind(columns.texts("trace_id"))
-        .bind(columns.texts("idempotency_key"))
-        .bind(columns.texts("repeat_of"))
-        .bind(columns.texts("supersedes"))
-        .bind(columns.texts("approval_id"))
-        .bind(columns.texts("outcome"))
-        .bind(columns.flags("replayable"))
-        .bind(columns.texts("detail"))
-        .bind(columns.bytes("commitment"))
-        .bind(
-            records
-                .iter()
-                .map(|record| record.entry.content.as_ref().map(|c| c.salt.clone()))
-                .collect::<Vec<_>>(),
-        )
-        .bind(
-            records
-                .iter()
-                .map(|record| record.entry.content.as_ref().map(|c| c.bytes.clone()))
-                .collect::<Vec<_>>(),
-        )
-        .bind(admin.iter().map(|(epoch, _, _)| epoch.clone()).collect::<Vec<_>>())
+        .bind(batch.prev_hash.as_slice())
+        .bind(column(batch, |record| record.position.seq))
+        .bind(column(batch, |record| record.position.timestamp.as_micros()))
+        .bind(column(batch, |record| record.form_version))
+        .bind(column(batch, |record| record.position.prev_hash.as_slice()))
+        .bind(column(batch, |record| record.hash.as_slice()))
+        .bind(column(batch, |record| record.entry.kind.as_str()))
+        .bind(texts(batch, |entry| &entry.decision_id))
+        .bind(texts(batch, |entry| &entry.agent_id))
+        .bind(texts(batch, |entry| &entry.agent_name))
+        .bind(texts(batch, |entry| &entry.team))
+        .bind(texts(batch, |entry| &entry.environment))
+        .bind(texts(batch, |entry| &entry.labels))
+        .bind(column(batch, |record| record.entry.agent_active))
+        .bind(texts(batch, |entry| &entry.key_id))
+        .bind(texts(batch, |entry| &entry.action))
+        .bind(column(batch, |record| record.entry.allowed))
+        .bind(texts(batch, |entry| &entry.verdict))
+        .bind(texts(batch, |entry| &entry.reason_code))
+        .bind(texts(batch, |entry| &entry.rule_id))
+        .bind(texts(batch, |entry| &entry.policies))
+        .bind(texts(batch, |entry| &entry.error_rule_ids))
+        .bind(column(batch, |record| record.entry.revision.as_ref().map(Revision::to_string)))
+        .bind(column(batch, |record| record.entry.decided_at.map(Timestamp::as_micros)))
+        .bind(texts(batch, |entry| &entry.request_id))
+        .bind(texts(batch, |entry| &entry.trace_id))
+        .bind(texts(batch, |entry| &entry.idempotency_key))
+        .bind(texts(batch, |entry| &entry.repeat_of))
+        .bind(texts(batch, |entry| &entry.supersedes))
+        .bind(texts(batch, |entry| &entry.approval_id))
+        .bind(texts(batch, |entry| &entry.outcome))
+        .bind(column(batch, |record| record.entry.replayable))
+        .bind(texts(batch, |entry| &entry.detail))
+        .bind(column(batch, |record| record.entry.commitment.as_ref().map(Hash::as_slice)))
+        .bind(column(batch, |record| record.entry.content.as_ref().map(|content| content.salt.as_slice())))
+        .bind(column(batch, |record| record.entry.content.as_ref().map(|content| content.bytes.as_slice())))
+        .bind(admin.iter().map(|(epoch, _, _)| epoch.as_str()).collect::<Vec<_>>())
         .bind(admin.iter().map(|(_, n, _)| *n).collect::<Vec<_>>())
         .bind(admin.iter().map(|(_, _, seq)| *seq).collect::<Vec<_>>())
         .fetch_one(connection)
@@ -414,8 +403,7 @@ async fn insert_sqlite(
     if moved.rows_affected() != 1 {
         return Ok(None);
     }
-    let rows: Vec<_> = batch.records.iter().map(row_json).collect();
-    let rows = serde_json::Value::from(rows).to_string();
+    let rows = rows_json(batch);
     sql!(true, ADD_ROWS_SQLITE, batch.chain_id.as_str(), batch.chain_no, rows).execute(&mut **tx).await?;
     let admin = admin_rows(batch);
     if !admin.is_empty() {

@@ -1,8 +1,6 @@
 //! What a view needs to follow the database: the revision, and what changed since the one it knows, read in one
 //! snapshot on the poll's own connection.
 
-use crate::ids::Revision;
-
 use super::agents::{AgentEntry, AgentRow};
 use super::keys::{KeyEntry, KeyRow};
 use super::policies::{PolicyEntry, PolicyRow};
@@ -55,7 +53,8 @@ impl Store {
                             .fetch_optional(&mut *$tx)
                             .await?;
                     let same_history = own.is_some_and(|(token,)| token == known.token);
-                    since = (same_history && is_after(&stamp.revision, &known.revision))
+                    // Numbers go on over an epoch that was opened on top of what is known.
+                    since = (same_history && stamp.revision.number() > known.revision.number())
                         .then(|| known.revision.number());
                 }
                 if known == Some(&stamp) {
@@ -104,8 +103,4 @@ impl Rows {
             policies: policies.into_iter().map(PolicyEntry::try_from).collect::<Result<_, _>>()?,
         })
     }
-}
-
-fn is_after(newer: &Revision, older: &Revision) -> bool {
-    newer.epoch() == older.epoch() && newer.number() > older.number()
 }

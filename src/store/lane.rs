@@ -7,6 +7,16 @@ use tokio::sync::Mutex;
 
 use super::Error;
 
+/// On a session of our own the limits hold for every statement, also those that stand alone.
+///
+/// Those of TCP are for a network that dies between a statement and its end: the server then waits for a message that
+/// never comes, which no timeout of its own covers, and keeps the lock on the chain's head for as long as it believes
+/// in the connection (two hours by the kernel's defaults). With these it gives up after five seconds, which is what a
+/// statement may take as well. A server ignores them on a Unix socket and where its system knows none.
+const SESSION: &str = "set idle_in_transaction_session_timeout = '1s'; set lock_timeout = '1s'; \
+     set statement_timeout = '5s'; set tcp_keepalives_idle = '2s'; set tcp_keepalives_interval = '1s'; \
+     set tcp_keepalives_count = 3; set tcp_user_timeout = '5s'";
+
 /// How PostgreSQL is reached.
 #[derive(Clone, Debug)]
 pub(crate) struct Reach {
@@ -38,12 +48,7 @@ impl Lane {
         }
         let mut connection = PgConnection::connect_with(&self.reach.options).await?;
         if self.reach.direct {
-            // On a session of our own the limits hold for every statement, also those that stand alone.
-            sqlx::raw_sql(
-                "set idle_in_transaction_session_timeout = '1s'; set lock_timeout = '1s'; set statement_timeout = '5s'",
-            )
-            .execute(&mut connection)
-            .await?;
+            sqlx::raw_sql(SESSION).execute(&mut connection).await?;
         }
         Ok(connection)
     }

@@ -1,5 +1,7 @@
 //! Reading audit records back, in the order of readers: `(timestamp, chain_no, seq)`, or along one chain.
 
+use std::sync::Arc;
+
 use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 
 use crate::audit::record::{Content, Entry, Hash, Kind, Position, Record};
@@ -236,7 +238,7 @@ where
                 position: position(&chain_id, &prev_hash)?,
                 form_version,
                 hash: hash(&own_hash, "hash")?,
-                entry,
+                entry: Arc::new(entry),
             })
         };
         let chain_id = row.try_get("chain_id")?;

@@ -56,6 +56,8 @@ pub(crate) const LOG: &str = "insert into revisions (epoch, n, token, at, actor,
 const BY_TOKEN: &str = "select epoch, n from revisions where token = $1";
 const SETTLE: &str = "update revision set n = n where id = 1";
 const NEW_EPOCH: &str = "update revision set epoch = $1, n = n + 1, token = $2 where id = 1 and epoch = $3 and n = $4 and token = $5 returning n";
+const EPOCH_DETAIL: &str =
+    "select detail from revisions where epoch = $1 and act = 'OpenEpoch' order by n limit 1";
 const UNRECORDED: &str = "select r.epoch, r.n, r.at, r.actor, r.act, r.target, r.request_id, r.detail, r.digest \
      from revisions r left join revision_records x on x.epoch = r.epoch and x.n = r.n \
      where x.n is null and r.n > $1 and r.at <= $2 order by r.n limit 100";
@@ -224,6 +226,18 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// What was said when `epoch` was opened; `None` for the epoch of the first migration.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn epoch_detail(&self, epoch: &str) -> Result<Option<Vec<u8>>, Error> {
+        let row: Option<(Vec<u8>,)> =
+            on_pool!(self, main, |tx, keep| Ok(sql_as!(keep, (Vec<u8>,), EPOCH_DETAIL, epoch)
+                .fetch_optional(&mut *tx)
+                .await?))?;
+        Ok(row.map(|(detail,)| detail))
     }
 
     /// Up to 100 changes numbered above `after`, made at or before `until`, of which no audit record tells yet.

@@ -1,12 +1,20 @@
 //! The world fails under a server: connections, clocks, disks, processes. Each promise with a control that shows
 //! that its check would have seen it broken.
 
+mod clock;
 mod commit;
+mod follow;
+mod full;
 mod naive;
 mod network;
+mod paused;
 mod plan;
 mod proxy;
+mod restored;
 mod retry;
+mod round_trips;
+mod silence;
+mod small;
 mod standby;
 mod stopped;
 mod wire;

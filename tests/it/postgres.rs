@@ -3,6 +3,7 @@
 //! `scripts/test` provides the server. A test that lacks it fails and says so; it never skips.
 
 use std::collections::hash_map::RandomState;
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::hash::{BuildHasher, Hasher};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -41,6 +42,19 @@ impl Database {
         Self { server: server.to_owned(), name }
     }
 
+    /// A copy of it as it is; nobody may be connected to it.
+    pub fn copy(&self) -> Self {
+        let name = format!("test_{:016x}", random());
+        sql(&self.server, &format!("create database {name} template {}", self.name));
+        Self { server: self.server.clone(), name }
+    }
+
+    /// Puts `copy` in its place, under whoever is connected to it.
+    pub fn put_back(&self, copy: &Self) {
+        sql(&self.server, &format!("drop database {} with (force)", self.name));
+        sql(&self.server, &format!("create database {} template {}", self.name, copy.name));
+    }
+
     /// Where it is: `postgresql://postgres@127.0.0.1:PORT/NAME`.
     pub fn url(&self) -> String {
         in_database(&self.server, &self.name)
@@ -75,16 +89,27 @@ impl Cluster {
     /// With `synchronous_commit=off` add `wal_writer_delay=10s`: what a kill loses is what the server has not
     /// yet handed to the kernel, and by default it does so after 200 ms.
     pub fn start(settings: &[&str]) -> Self {
+        Self::make(None, settings)
+    }
+
+    /// The same with the write-ahead log in the directory `log`, which must not be there yet, in segments of 1 MiB.
+    pub fn with_log_at(log: &Path, settings: &[&str]) -> Self {
+        Self::make(Some(log), settings)
+    }
+
+    fn make(log: Option<&Path>, settings: &[&str]) -> Self {
         let directory = tempfile::Builder::new().prefix("pg").tempdir().unwrap();
         let owner = Owner::of_server();
-        if let Some(owner) = &owner {
-            chown(directory.path(), Some(owner.user), Some(owner.group)).unwrap();
-        }
+        give(directory.path());
         std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
         let made = program("initdb", owner.as_ref())
             .arg("-D")
             .arg(directory.path().join("data"))
             .args(["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"])
+            .args(
+                log.iter()
+                    .flat_map(|log| [OsStr::new("--wal-segsize=1"), OsStr::new("--waldir"), log.as_os_str()]),
+            )
             .current_dir(directory.path())
             .output()
             .unwrap();
@@ -187,6 +212,13 @@ impl Owner {
             user: number("id", &["-u", "postgres"]),
             group: number("id", &["-g", "postgres"]),
         })
+    }
+}
+
+/// Makes the server's user the owner of a directory.
+pub fn give(directory: &Path) {
+    if let Some(owner) = Owner::of_server() {
+        chown(directory, Some(owner.user), Some(owner.group)).unwrap();
     }
 }
 

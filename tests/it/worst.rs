@@ -1,178 +1,147 @@
-//! The worst that one agent may send, beside 63 honest calls, through the whole server: 64 answers each time, none
-//! late.
+//! The dearest decisions that are known: all end by the budget or within it, and ordinary ones hardly touch it.
+//! What they take in time is measured by `benches/worst.rs`, which also looks for dearer ones.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+mod ordinary;
+mod recipe;
 
-use agentguard::pb::v1;
-use prost::Message;
-use prost_types::value::Kind;
-use prost_types::{ListValue, Struct, Value};
-use tokio::task::JoinSet;
-use tonic::{Code, Status};
+use std::path::Path;
 
-use crate::harness::{Admin, Caller, Guard, NewAgent, admin};
-use crate::postgres::Database;
-use crate::watch::Watch;
+use agentguard::policy::ReasonCode;
+use agentguard::policy::meter::DECISION_STEPS;
+use recipe::{Item, Recipe};
 
-const HONEST: usize = 63;
-const ROUNDS: usize = 5;
-
-/// An answer later than this is a stall, on however busy a machine.
-const LATE: Duration = Duration::from_secs(20);
-
-fn text(text: impl Into<String>) -> Value {
-    Value { kind: Some(Kind::StringValue(text.into())) }
+fn kept() -> Vec<(String, Recipe)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/worst");
+    std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .map(|path| {
+            let recipe = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+            (path.file_stem().unwrap().to_string_lossy().into_owned(), recipe)
+        })
+        .collect()
 }
 
-fn object(members: impl IntoIterator<Item = (String, Value)>) -> Struct {
-    Struct { fields: members.into_iter().collect() }
+#[test]
+fn the_dearest_known_decisions_end_by_the_budget_or_within_it() {
+    let kept = kept();
+    assert!(kept.len() >= 10);
+    let mut by_budget = 0;
+    for (name, recipe) in &kept {
+        let made = recipe.make().unwrap_or_else(|| panic!("{name} is not accepted"));
+        let decision = made.decide();
+        if decision.code == ReasonCode::DecisionBudget {
+            by_budget += 1;
+            assert_eq!(decision.steps, DECISION_STEPS, "{name}");
+        } else {
+            assert!(decision.steps <= DECISION_STEPS, "{name}");
+        }
+        let again = made.decide();
+        assert_eq!((decision.code, decision.steps), (again.code, again.steps), "{name}");
+    }
+    assert!(by_budget * 2 > kept.len(), "only {by_budget} of {} reach the budget", kept.len());
 }
 
-fn list(values: Vec<Value>) -> Value {
-    Value { kind: Some(Kind::ListValue(ListValue { values })) }
-}
-
-/// An agent of which everything is as long as it may be.
-async fn nasty(admin_: &mut Admin) -> NewAgent {
-    let labels: BTreeMap<_, _> =
-        (0..64).map(|number| (format!("{number:\u{1}>63}"), "\u{1}".repeat(255))).collect();
-    let agent = v1::Agent {
-        name: "\u{10ffff}".repeat(63),
-        team: "\"\\{}'".repeat(51),
-        environment: "production".into(),
-        labels,
-        ..Default::default()
-    };
-    let request = admin(v1::CreateAgentRequest { agent: Some(agent), key_expire_time: None });
-    let created = admin_.client().create_agent(request).await.unwrap().into_inner();
-    NewAgent {
-        id: created.agent.unwrap().agent_id,
-        key: created.api_key,
-        key_id: created.key.unwrap().key_id,
+#[test]
+fn an_ordinary_decision_takes_less_than_a_hundredth_of_the_budget() {
+    for (name, steps) in ordinary::all() {
+        assert!(steps > 0 && steps < DECISION_STEPS / 100, "{name} takes {steps} steps");
     }
 }
 
-/// A policy of which every rule that may fails, and so is named in the record.
-async fn failing(admin_: &mut Admin, agent: &NewAgent) {
-    let rule = |number: usize| v1::Rule {
-        id: format!("{number:r>64}"),
-        action: "**".into(),
-        reason: "\u{1f512}".repeat(125),
-        conditions: Some(v1::Conditions {
-            expression: Some("arguments.absent == 1".into()),
-            ..Default::default()
-        }),
-        ..Default::default()
+/// Steps of one decision by one rule.
+fn steps(clause: &str, item: Item, resource: &str, on: &str) -> u32 {
+    let pieces = |text: &str| vec![(text.to_owned(), 1)];
+    let recipe = Recipe {
+        list: "deny".into(),
+        rules: 1,
+        action: pieces("read:*"),
+        asked: pieces("read:file"),
+        resource: (!resource.is_empty()).then(|| pieces(resource)),
+        on: if on.is_empty() { Vec::new() } else { pieces(on) },
+        clauses: if clause.is_empty() { Vec::new() } else { vec![clause.into()] },
+        items: 1,
+        item,
+        ..Recipe::default()
     };
-    let scope = Some(v1::Scope { kind: Some(v1::scope::Kind::AgentId(agent.id.clone())) });
-    let policy = v1::Policy { scope, deny: (0..100).map(rule).collect(), ..Default::default() };
-    let request = admin(v1::SetPolicyRequest { policy: Some(policy), validate_only: false });
-    admin_.client().set_policy(request).await.unwrap();
+    let decision = recipe.make().unwrap_or_else(|| panic!("{clause} {resource} is not accepted")).decide();
+    assert_ne!(decision.code, ReasonCode::DecisionBudget, "{clause} {resource}");
+    decision.steps
 }
 
-/// What is accepted and hurts most: every bound at n, control characters, U+0000 where it may stand.
-fn worst(number: usize) -> v1::EnforceRequest {
-    let control = |bytes: usize| "\u{1}".repeat(bytes);
-    let deep = (1..14).fold(text("a\0b"), |inner, _| Value {
-        kind: Some(Kind::StructValue(object([("\0".to_owned(), inner)]))),
-    });
-    let many = list(vec![text("\0\u{10ffff}\u{1f512}"); 980]);
-    v1::EnforceRequest {
-        action: format!("a{}", "/".repeat(254)),
-        resource: control(2_048),
-        arguments: Some(object([("many".to_owned(), many), ("deep".to_owned(), deep)])),
-        context: Some(object([("long".to_owned(), text(control(65_536)))])),
-        idempotency_key: format!("{number:k>64}"),
-        session_id: control(256),
-        on_behalf_of: "\u{10ffff}".repeat(64),
-        approval_id: control(256),
-        ..Default::default()
+/// Bytes that at most one step pays for.
+const BYTES_PER_STEP: u32 = 64;
+
+fn grows_with_bytes(clause: &str) -> bool {
+    let text = |bytes: usize| Item::Text(vec![("a".into(), bytes)]);
+    let (few, many) = (64, 6_464);
+    steps(clause, text(many), "", "") >= steps(clause, text(few), "", "") + 6_400 / BYTES_PER_STEP
+}
+
+#[test]
+fn every_operation_pays_for_the_bytes_it_reads() {
+    for clause in [
+        "arguments.x[0] + 'b' == ''",
+        "arguments.x[0].contains('b')",
+        "'b'.contains(arguments.x[0])",
+        "'b'.startsWith(arguments.x[0])",
+        "'b'.endsWith(arguments.x[0])",
+        "arguments.x[0].lowerAscii() == ''",
+        "arguments.x[0].upperAscii() == ''",
+        "size(arguments.x[0]) == 0",
+        "arguments.x[0] != arguments.x[0]",
+        "arguments.x[0] < arguments.x[0]",
+        "arguments.x != arguments.x",
+        "!(arguments.x[0] in arguments.x)",
+        "arguments.x[0] in arguments",
+        "arguments[arguments.x[0]] == 1",
+        "arguments.x[0].matches('b')",
+        r"arguments.x[0].matches(r'\p{L}b')",
+    ] {
+        assert!(grows_with_bytes(clause), "{clause}");
+    }
+    // The check can fail: these read no byte of the text.
+    for clause in ["arguments.x == []", "has(arguments.y)", "size(arguments.x) == 0"] {
+        assert!(!grows_with_bytes(clause), "{clause}");
     }
 }
 
-/// The longest of the other things that an agent may put on record.
-async fn also(caller: &mut Caller, decision_id: String) -> Result<(), Status> {
-    let metadata = Some(object([("m".to_owned(), text("\u{1}".repeat(680)))]));
-    let outcome = Some(v1::Outcome { success: Some(false), error: "\u{1}".repeat(2_048), metadata });
-    let request = caller.request(v1::ReportOutcomeRequest { decision_id, outcome: outcome.clone() });
-    caller.client().report_outcome(request).await?;
-    let v1::EnforceRequest { action, resource, arguments, context, session_id, on_behalf_of, .. } = worst(0);
-    let report =
-        v1::ReportRequest { action, resource, arguments, context, session_id, on_behalf_of, outcome };
-    let request = caller.request(report);
-    caller.client().report(request).await.map(drop)
+#[test]
+fn a_pattern_pays_for_the_bytes_of_a_literal_that_fails() {
+    let on = "a".repeat(2_000);
+    let at = |literal: usize| steps("", Item::Null, &format!("*{}b*", "a".repeat(literal)), &on);
+    // The literal is compared at each of the places where it might stand, and fails with its last byte.
+    let (short, long) = (at(1), at(1_000));
+    assert!(long >= short + 1_000 * 1_000 / BYTES_PER_STEP - 2_000, "{short} {long}");
 }
 
-/// One round: the worst among the honest, all at once. How many were answered in time, and the worst one's answer.
-async fn round(nasty: &Caller, honest: &[Caller], number: usize) -> (usize, Result<v1::Decision, Status>) {
-    let mut calls = JoinSet::new();
-    for (at, caller) in honest.iter().cycle().take(HONEST).enumerate() {
-        let mut caller = caller.clone();
-        let check = v1::EnforceRequest {
-            action: "read:file".into(),
-            resource: format!("/{number}/{at}"),
-            ..Default::default()
+#[test]
+fn the_index_pays_for_the_bytes_it_walks_past() {
+    let on = "a".repeat(2_000);
+    let exact = |count: usize| {
+        let recipe = Recipe {
+            list: "deny".into(),
+            rules: 10,
+            action: vec![("read:*".into(), 1)],
+            asked: vec![("read:file".into(), 1)],
+            resource: Some(vec![("a".into(), count), ("#b".into(), 1)]),
+            on: vec![(on.clone(), 1)],
+            ..Recipe::default()
         };
-        calls.spawn(async move { tokio::time::timeout(LATE, caller.enforce(check)).await });
-    }
-    let mut nasty = nasty.clone();
-    let mut request = nasty.request(worst(number));
-    request.metadata_mut().insert("x-request-id", "q".repeat(128).parse().unwrap());
-    let worst = tokio::time::timeout(LATE, nasty.client().enforce(request)).await.expect("a stall");
-    let worst = worst.map(|answer| answer.into_inner().decision.unwrap());
-    let mut answered = usize::from(worst.is_ok());
-    while let Some(call) = calls.join_next().await {
-        answered += usize::from(matches!(call.unwrap(), Ok(Ok(_))));
-    }
-    (answered, worst)
+        recipe.make().unwrap().decide().steps
+    };
+    let (short, long) = (exact(1), exact(1_900));
+    assert!(long >= short + 1_900 / BYTES_PER_STEP - 1, "{short} {long}");
 }
 
-async fn are_all_answered(guard: &Guard, url: &str) {
-    assert!(worst(0).encoded_len() > 70_000);
-    let mut admin = guard.admin().await;
-    let agent = nasty(&mut admin).await;
-    failing(&mut admin, &agent).await;
-    let other = admin.agent("honest").await;
-    admin.set_policy(&other.id, &["read:*"], &[]).await;
-    let mut caller = guard.caller(&agent.key).await;
-    let mut honest = Vec::new();
-    for _ in 0..4 {
-        honest.push(guard.caller(&other.key).await);
-    }
-    for number in 0..ROUNDS {
-        let (answered, worst) = round(&caller, &honest, number).await;
-        let decision = worst.unwrap();
-        assert_eq!(answered, HONEST + 1, "round {number}\n{}", guard.log());
-        assert!(!decision.allowed);
-        also(&mut caller, decision.decision_id).await.unwrap();
-    }
-    let watch = Watch::on(url).await;
-    let count = "select count(*) from audit_logs where kind = 'decision' and allowed";
-    assert_eq!(watch.number(count).await, i64::try_from(HONEST * ROUNDS).unwrap());
-    let longest = watch.number("select cast(max(length(error_rule_ids)) as bigint) from audit_logs").await;
-    assert!(longest > 100 * 64, "the worst record does not name its failed rules: {longest}");
-    // The control: as long as nothing can be written, the same count falls short.
-    let hold = watch.hold().await;
-    let (answered, worst) = round(&caller, &honest, ROUNDS).await;
-    assert!(answered < HONEST + 1, "answered without a record");
-    assert_eq!(worst.unwrap_err().code(), Code::Unavailable);
-    hold.release().await;
-    let verified = guard.cli(&["audit", "verify"]);
-    assert_eq!(verified.code, 0, "{verified:?}");
-    assert!(!guard.log().contains("failed inside"), "{}", guard.log());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_worst_call_leaves_63_others_their_answers_on_sqlite() {
-    let guard = Guard::on_sqlite(&[]);
-    let url = format!("sqlite://{}", guard.directory().join("agentguard.db").display());
-    are_all_answered(&guard, &url).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_worst_call_leaves_63_others_their_answers_on_postgres() {
-    let database = Database::create();
-    let guard = Guard::on_postgres(&database.url(), &[]);
-    are_all_answered(&guard, &database.url()).await;
+#[test]
+fn making_a_number_of_many_digits_and_a_text_of_one_are_dear() {
+    let long = format!("{}1", "0".repeat(40));
+    let step = |clause: &str| steps(clause, Item::Text(vec![(long.clone(), 1)]), "", "");
+    let plain = step("arguments.x[0] == ''");
+    assert!(step("double(arguments.x[0]) == 0.5") > plain + 100);
+    assert!(step("string(1e308) == ''") > plain + 100);
+    assert!(step("timestamp(arguments.x[0]) == now") > plain + 20);
+    assert!(step("'' + '' == 'a'") > 8);
 }

@@ -1,5 +1,7 @@
 //! Cursors, batches and heads: what stands in a chain and what is to be appended to it.
 
+use std::sync::Arc;
+
 use crate::audit::content::hex;
 use crate::audit::record::{Entry, Hash, Position, Record};
 use crate::clock::Timestamp;
@@ -86,14 +88,14 @@ impl Builder {
     }
 
     /// Places entries, one after the other.
-    pub(super) fn push_all(&mut self, entries: impl Iterator<Item = Entry>) {
+    pub(super) fn push_all(&mut self, entries: impl Iterator<Item = Arc<Entry>>) {
         for entry in entries {
             self.push(entry);
         }
     }
 
     /// Places one entry.
-    pub(in crate::audit) fn push(&mut self, entry: Entry) {
+    pub(in crate::audit) fn push(&mut self, entry: impl Into<Arc<Entry>>) {
         let position = Position {
             chain_id: self.cursor.chain_id.clone(),
             chain_no: self.cursor.chain_no,

@@ -1,5 +1,7 @@
 //! What the machine is told, what it asks for and what it has to say.
 
+use std::sync::Arc;
+
 use crate::audit::record::Entry;
 use crate::ids::{ChainId, Stamp};
 
@@ -67,7 +69,7 @@ pub enum Command {
     /// Open this chain: lock the list, call [`Machine::opening`] with what stands there, insert what it returns.
     Open(ChainId),
     /// Append this batch.
-    Append(Box<Batch>),
+    Append(Arc<Batch>),
     /// Read the chain's head, and the hash of record `seq`.
     ReadHead(ChainId, i64),
 }

@@ -1,5 +1,7 @@
 //! Where the writer is: idle, ready, or with a batch under way.
 
+use std::sync::Arc;
+
 use crate::audit::record::Entry;
 use crate::clock::Instant;
 use crate::ids::ChainId;
@@ -12,7 +14,7 @@ use super::event::Ticket;
 pub(super) struct Waiting {
     /// `None` once it was answered.
     pub(super) ticket: Option<Ticket>,
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<Arc<Entry>>,
 }
 
 #[derive(Debug)]
@@ -34,7 +36,7 @@ pub(super) struct Flight {
     pub(super) base: Option<Cursor>,
     pub(super) chain_id: ChainId,
     /// The records; while opening, absent until the list was seen.
-    pub(super) batch: Option<Batch>,
+    pub(super) batch: Option<Arc<Batch>>,
     pub(super) waiting: Vec<Waiting>,
     /// When it was first sent.
     pub(super) since: Instant,
@@ -52,6 +54,6 @@ pub(super) struct Break {
 }
 
 /// The entries of all who wait, in order.
-pub(super) fn entries(waiting: &[Waiting]) -> impl Iterator<Item = Entry> + '_ {
+pub(super) fn entries(waiting: &[Waiting]) -> impl Iterator<Item = Arc<Entry>> + '_ {
     waiting.iter().flat_map(|waiting| &waiting.entries).cloned()
 }

@@ -191,6 +191,7 @@ fn opened(mode: Mode) -> Rig {
 fn the_checker_of_these_tests_sees_a_changed_record() {
     let mut rig = opened(Mode::Durable);
     rig.intact();
-    rig.database.chains.values_mut().next().unwrap().records[1].entry.action = Some("other".into());
+    let record = &mut rig.database.chains.values_mut().next().unwrap().records[1];
+    Arc::make_mut(&mut record.entry).action = Some("other".into());
     assert_eq!(rig.database.fault().as_deref(), Some("chain 1 breaks at 2"));
 }

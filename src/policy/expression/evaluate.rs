@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::Failure;
 use super::node::{Comparison, Comprehension, Each, Function, Node, Number, Part, Variable};
-use super::operate::{Val, compare, compute, contains, equal, whole};
+use super::operate::{MADE_TEXT_STEPS, Val, compare, compute, contains, equal, whole};
 use crate::clock::Timestamp;
 use crate::policy::meter::Meter;
 use crate::policy::request::Request;
@@ -14,8 +14,19 @@ use crate::policy::subject::Subject;
 const CALENDAR_STEPS: u32 = 40;
 /// Steps that making a list costs, besides those of its elements.
 const LIST_STEPS: u32 = 8;
-/// Steps that the start of a regular expression's run costs.
-const REGEX_STEPS: u32 = 100;
+/// Steps that reading a text as a time costs.
+const TIME_TEXT_STEPS: u32 = 40;
+/// Steps that reading a text as a whole number costs.
+const INT_TEXT_STEPS: u32 = 6;
+/// Steps that reading a text as a number costs if it may have too many digits to be read in one go: where it lies
+/// just between two doubles, hundreds of digits are calculated with.
+const LONG_DOUBLE_STEPS: u32 = 1_200;
+/// Steps that reading a text of few digits as a number costs.
+const SHORT_DOUBLE_STEPS: u32 = 10;
+/// Bytes of a text that has few digits: 19 are read in one go.
+const SHORT_DOUBLE_BYTES: usize = 19;
+/// Steps that writing down a double costs, which may take more than 300 digits.
+const DOUBLE_TO_TEXT_STEPS: u32 = 200;
 
 pub(super) fn run(
     node: &Node,
@@ -115,9 +126,7 @@ impl<'a> Run<'a, '_> {
             Node::Matches(text, matcher) => {
                 let text = self.value(text)?;
                 let text = text.text().ok_or(Failure::Error("`matches` of a value that is no text"))?;
-                let bytes = u32::try_from(text.len()).unwrap_or(u32::MAX);
-                self.meter.spend(bytes.saturating_mul(matcher.steps_per_byte).saturating_add(REGEX_STEPS))?;
-                Val::Bool(matcher.regex.is_match(text))
+                Val::Bool(matcher.is_match(text, self.meter)?)
             }
             Node::Calendar(part, of, zone) => {
                 let Val::Time(at) = self.value(of)? else {
@@ -210,6 +219,7 @@ impl<'a> Run<'a, '_> {
                 let text = first
                     .text()
                     .ok_or(Failure::Error("a function of texts is called on a value that is none"))?;
+                self.meter.spend(MADE_TEXT_STEPS)?;
                 self.meter.spend_bytes(text.len(), 2)?;
                 let is_lower = function == Function::LowerAscii;
                 let made = if is_lower { text.to_ascii_lowercase() } else { text.to_ascii_uppercase() };
@@ -217,12 +227,23 @@ impl<'a> Run<'a, '_> {
             }
             Function::Size => self.size(&first),
             Function::String => self.string(first),
-            Function::Int => int(&first),
-            Function::Double => double(&first),
+            Function::Int => {
+                self.meter.spend(if first.text().is_some() { INT_TEXT_STEPS } else { 0 })?;
+                int(&first)
+            }
+            Function::Double => {
+                self.meter.spend(match first.text() {
+                    None => 0,
+                    Some(text) if text.len() <= SHORT_DOUBLE_BYTES => SHORT_DOUBLE_STEPS,
+                    Some(_) => LONG_DOUBLE_STEPS,
+                })?;
+                double(&first)
+            }
             Function::Timestamp => {
                 if let Val::Time(_) = first {
                     return Ok(first);
                 }
+                self.meter.spend(TIME_TEXT_STEPS)?;
                 let at = first.text().filter(|text| text.len() <= 64).and_then(Timestamp::parse);
                 at.map(Val::Time).ok_or(Failure::Error("`timestamp` of a value that is no RFC 3339 time"))
             }
@@ -247,7 +268,10 @@ impl<'a> Run<'a, '_> {
             Val::Text(_) | Val::MadeText(_) => return Ok(of),
             Val::Bool(value) => value.to_string(),
             Val::Number(Number::Int(value)) => value.to_string(),
-            Val::Number(Number::Double(value)) => value.to_string(),
+            Val::Number(Number::Double(value)) => {
+                self.meter.spend(DOUBLE_TO_TEXT_STEPS)?;
+                value.to_string()
+            }
             Val::Time(at) => at.to_string(),
             Val::Null | Val::List(_) | Val::MadeList(_) | Val::Object(_) | Val::Labels(_) => {
                 return Err(Failure::Error("`string` of a value that is no scalar"));
@@ -290,6 +314,7 @@ impl<'a> Run<'a, '_> {
                 Each::ExistsOne(test) => found += usize::from(self.boolean(test)?),
                 Each::Filter(test) => {
                     if self.boolean(test)? {
+                        self.meter.spend(1)?;
                         made.extend(range.element(index));
                     }
                 }
@@ -299,6 +324,7 @@ impl<'a> Run<'a, '_> {
                         if !value.is_scalar() {
                             return Err(Failure::Error("a `map` makes a value that is no scalar"));
                         }
+                        self.meter.spend(1)?;
                         made.push(value);
                     }
                 }

@@ -1,12 +1,10 @@
 //! From the `cel` crate's tree to ours; everything that is not on the documented list is refused here.
 
 use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, IdedExpr, LiteralValue, SelectExpr, operators};
-use regex::{Regex, RegexBuilder};
 
-use super::node::{
-    Comparison, Comprehension, Each, Function, Kind, Matcher, Node, Number, Operator, Part, Variable,
-};
-use super::{MAX_DEPTH, MAX_EXPRESSION_BYTES, MAX_REGEX_BYTES};
+use super::matcher::Matcher;
+use super::node::{Comparison, Comprehension, Each, Function, Kind, Node, Number, Operator, Part, Variable};
+use super::{MAX_DEPTH, MAX_EXPRESSION_BYTES};
 use crate::policy::condition::Zone;
 
 /// How deep parentheses, brackets and calls may be nested in the source.
@@ -148,7 +146,7 @@ impl Lowering {
             };
             let pattern = literal_text(pattern)
                 .ok_or("`matches` wants its regular expression as a literal, so that it is compiled once")?;
-            return Ok(Node::Matches(self.boxed(text, depth)?, Box::new(matcher(pattern)?)));
+            return Ok(Node::Matches(self.boxed(text, depth)?, Box::new(Matcher::compile(pattern)?)));
         }
         let (function, arity, style) = function(name)
             .ok_or_else(|| format!("`{}` is no known function; known are {FUNCTIONS}", shown(name)))?;
@@ -366,27 +364,6 @@ fn literal_text(tree: &IdedExpr) -> Option<&str> {
         | Expr::Select(_)
         | Expr::Struct(_) => None,
     }
-}
-
-/// Compiles a regular expression. The smallest size it fits in says what each byte of a text may cost at worst.
-fn matcher(pattern: &str) -> Result<Matcher, String> {
-    const SIZES: [(usize, u32); 4] = [(4 * 1024, 2), (12 * 1024, 6), (32 * 1024, 16), (MAX_REGEX_BYTES, 32)];
-    let build = |size: usize| -> Result<Regex, regex::Error> {
-        RegexBuilder::new(pattern).size_limit(size).dfa_size_limit(256 * 1024).nest_limit(50).build()
-    };
-    let mut last = None;
-    for (size, steps_per_byte) in SIZES {
-        match build(size) {
-            Ok(regex) => return Ok(Matcher { regex, steps_per_byte }),
-            Err(error) => last = Some(error),
-        }
-    }
-    Err(match last {
-        Some(regex::Error::CompiledTooBig(_)) => {
-            format!("has a regular expression of more than {MAX_REGEX_BYTES} bytes when compiled")
-        }
-        _ => "has a regular expression that does not compile".into(),
-    })
 }
 
 fn shown(name: &str) -> String {

@@ -1,7 +1,6 @@
 //! The form an expression is run in.
 
-use regex::Regex;
-
+use super::matcher::Matcher;
 use crate::policy::condition::Zone;
 
 /// A part of an expression.
@@ -101,14 +100,6 @@ pub(super) enum Part {
     Minutes,
     Seconds,
     Milliseconds,
-}
-
-/// A regular expression and what it costs to run.
-#[derive(Clone, Debug)]
-pub(super) struct Matcher {
-    pub(super) regex: Regex,
-    /// Steps for each byte of the text.
-    pub(super) steps_per_byte: u32,
 }
 
 /// Something done with each element of a list, or each key of an object.

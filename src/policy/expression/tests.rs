@@ -329,7 +329,7 @@ fn every_iteration_and_byte_is_counted() {
     let search = "arguments.text.contains('b')";
     assert!(steps(search, text(60_000)).1 > steps(search, text(10)).1 + 10_000);
     let regex = "arguments.text.matches('(a|b)*c')";
-    assert!(steps(regex, text(20_000)).1 > 40_000);
+    assert!(steps(regex, text(20_000)).1 > 20_000);
     let heavy = format!("arguments.list.all(x, {})", vec!["'x' + arguments.text != ''"; 20].join(" && "));
     let (outcome, _) = steps(&heavy, json!({"list": vec![1; 900], "text": "a".repeat(60_000)}));
     assert_eq!(outcome, Err(Failure::OverBudget));

@@ -237,6 +237,9 @@ fn limits_are_read_in_the_spellings_that_people_use() {
         ("1/24 hours", "1/day"),
         ("7/2h burst 7", "7/2 hours"),
         ("1000000/day", "1000000/day"),
+        ("1/86400 s", "1/day"),
+        ("1000000000/s burst 1", "1000000000/second burst 1"),
+        ("1/s;1/2s;1/3s;1/4s", "1/second;1/2 seconds;1/3 seconds;1/4 seconds"),
     ] {
         assert_eq!(limit(text).to_string(), shown, "{text}");
     }
@@ -256,6 +259,7 @@ fn limits_are_read_in_the_spellings_that_people_use() {
         ("1000000001/minute", "between 1 and"),
         ("1/0 seconds", "between a second and a day"),
         ("1/2 days", "between a second and a day"),
+        ("1/86401 s", "between a second and a day"),
         ("1/99999999999999999999 s", "is no limit"),
         ("999983/day", "cannot be counted exactly"),
         ("1/minute;2/60 seconds", "the period of minute"),

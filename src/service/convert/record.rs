@@ -235,6 +235,8 @@ fn policies(json: &str) -> Vec<v1::RecordedPolicy> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::audit::record::Content;
     use crate::audit::{Entry, Position};
@@ -295,7 +297,7 @@ mod tests {
     #[test]
     fn an_erased_record_still_shows() {
         let mut erased = decided();
-        erased.entry.content = None;
+        Arc::make_mut(&mut erased.entry).content = None;
         let shown = record(&erased);
         assert_eq!((shown.resource, shown.arguments, shown.salt.as_str()), (None, None, ""));
         assert_eq!(shown.commitment.len(), 64);

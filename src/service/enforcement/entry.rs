@@ -41,7 +41,7 @@ pub(super) fn decision(
     entry.rule_id = decided.rule.as_ref().map(|rule| rule.rule_id.as_ref().to_owned());
     entry.policies = Some(policies(around.policies, decided.rule.as_ref()));
     entry.error_rule_ids = (!decided.error_rule_ids.is_empty())
-        .then(|| decided.error_rule_ids.iter().map(AsRef::as_ref).collect::<serde_json::Value>().to_string());
+        .then(|| json(&decided.error_rule_ids.iter().map(AsRef::as_ref).collect::<Vec<&str>>()));
     entry.revision = Some(around.revision.clone());
     entry.decided_at = Some(around.decided_at);
     entry.request_id = Some(around.request_id.to_owned());
@@ -61,10 +61,7 @@ pub(super) fn of_agent(kind: Kind, agent: &Agent) -> Entry {
     entry.agent_name = Some(subject.name.clone());
     entry.team = Some(subject.team.clone());
     entry.environment = Some(subject.environment.as_str().to_owned());
-    entry.labels = Some(
-        serde_json::Value::from_iter(subject.labels.iter().map(|(key, value)| (key.clone(), value.clone())))
-            .to_string(),
-    );
+    entry.labels = Some(json(&subject.labels));
     entry.agent_active = Some(subject.is_active);
     entry.key_id = Some(agent.key().id.to_string());
     entry
@@ -80,16 +77,28 @@ fn policies(applied: &Policies<'_>, deciding: Option<&RuleHit>) -> String {
     let applied: Vec<_> = scopes
         .into_iter()
         .filter_map(|(scope, policy)| policy.map(|policy| (scope, policy)))
-        .map(|(scope, policy)| {
-            serde_json::json!({
-                "is_deciding": deciding.is_some_and(|rule| rule.scope == scope),
-                "policy_id": policy.id().as_str(),
-                "scope": scope.as_str(),
-                "version": policy.version(),
-            })
+        .map(|(scope, policy)| Applied {
+            is_deciding: deciding.is_some_and(|rule| rule.scope == scope),
+            policy_id: policy.id().as_str(),
+            scope: scope.as_str(),
+            version: policy.version(),
         })
         .collect();
-    serde_json::Value::from(applied).to_string()
+    json(&applied)
+}
+
+/// A policy that applied. The fields stand in the order of their names, as canonical JSON has them.
+#[derive(serde::Serialize)]
+struct Applied<'a> {
+    is_deciding: bool,
+    policy_id: &'a str,
+    scope: &'a str,
+    version: i32,
+}
+
+/// Canonical JSON, written without a tree of values between. Texts, numbers and maps of texts cannot fail.
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
 }
 
 /// The decision that a record tells of, as far as a repeat needs it. `None` if the record is no whole decision: then

@@ -115,7 +115,7 @@ impl Way {
             return Err(Error::NotFound { what: "decision", id: decision_id.to_string() });
         };
         let (content, replayable) =
-            self.keeper.outcome(outcome.error.as_deref(), &outcome.metadata, entropy::bytes());
+            self.keeper.outcome(outcome.error.as_deref(), &outcome.metadata, entropy::salt());
         // The first in the order of readers counts, should two replicas have recorded one each.
         if let Some(first) = records.iter().find(|record| record.entry.kind == Kind::Outcome) {
             return if same_outcome(first, outcome.success, &content.bytes) {
@@ -151,7 +151,7 @@ impl Way {
         let (error, metadata) =
             outcome.map_or((None, &none), |outcome| (outcome.error.as_deref(), &outcome.metadata));
         let kept =
-            self.keeper.report(&check.action_as_sent, &check.request, error, metadata, entropy::bytes());
+            self.keeper.report(&check.action_as_sent, &check.request, error, metadata, entropy::salt());
         let mut entry = of_agent(Kind::Report, agent);
         entry.decision_id = Some(id.to_string());
         entry.action = Some(check.request.action.as_str().to_owned());

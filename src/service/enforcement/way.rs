@@ -338,7 +338,7 @@ impl Way {
             course.turn = self.idempotency.retake(&agent.entry().subject.id, key);
         }
         let decision_id = DecisionId::new(now, entropy::id());
-        let kept = self.keeper.request(&course.check.action_as_sent, request, entropy::bytes());
+        let kept = self.keeper.request(&course.check.action_as_sent, request, entropy::salt());
         entries.push(entry::decision(
             &decision_id,
             &decision,

@@ -1,8 +1,10 @@
 //! Records on their way into the database, in the shape that each dialect takes many of at once.
 
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
 use crate::audit::content::hex;
 use crate::audit::machine::Batch;
-use crate::audit::record::{Field, Kind, Record};
+use crate::audit::record::{Entry, Field, Kind, Record};
 
 /// The admin records of a batch: which change each tells of.
 pub(super) fn admin_rows(batch: &Batch) -> Vec<(String, i64, i64)> {
@@ -17,80 +19,58 @@ pub(super) fn admin_rows(batch: &Batch) -> Vec<(String, i64, i64)> {
         .collect()
 }
 
-/// A batch turned by columns, as PostgreSQL takes it.
-pub(super) struct Columns<'a> {
-    rows: Vec<[(&'static str, Field<'a>); 34]>,
+/// One column of a batch, as PostgreSQL takes it.
+pub(super) fn column<'a, T>(batch: &'a Batch, value: impl Fn(&'a Record) -> T) -> Vec<T> {
+    batch.records.iter().map(value).collect()
 }
 
-impl<'a> Columns<'a> {
-    pub(super) fn new(records: &'a [Record]) -> Self {
-        Self { rows: records.iter().map(Record::fields).collect() }
-    }
+/// One column of a batch that is an entry's text.
+pub(super) fn texts<'a>(
+    batch: &'a Batch,
+    text: impl Fn(&'a Entry) -> &'a Option<String>,
+) -> Vec<Option<&'a str>> {
+    column(batch, |record| text(&record.entry).as_deref())
+}
 
-    fn column(&self, name: &'static str) -> impl Iterator<Item = Option<&Field<'a>>> {
-        self.rows
-            .iter()
-            .map(move |row| row.iter().find(|(column, _)| *column == name).map(|(_, field)| field))
-    }
+/// A batch's records as the JSON array that SQLite takes apart: an object each, bytes in hexadecimal, written without
+/// a tree of values between.
+pub(super) fn rows_json(batch: &Batch) -> String {
+    // Its keys are texts, so that it cannot fail.
+    serde_json::to_string(&Rows(&batch.records)).unwrap_or_default()
+}
 
-    pub(super) fn texts(&self, name: &'static str) -> Vec<Option<String>> {
-        self.column(name)
-            .map(|field| match field {
-                Some(Field::Text(text)) => text.map(str::to_owned),
-                Some(Field::Made(text)) => text.clone(),
-                Some(Field::Bytes(_) | Field::Integer(_) | Field::Flag(_)) | None => None,
-            })
-            .collect()
-    }
+struct Rows<'a>(&'a [Record]);
 
-    pub(super) fn bytes(&self, name: &'static str) -> Vec<Option<Vec<u8>>> {
-        self.column(name)
-            .map(|field| match field {
-                Some(Field::Bytes(bytes)) => bytes.map(<[u8]>::to_vec),
-                Some(Field::Text(_) | Field::Made(_) | Field::Integer(_) | Field::Flag(_)) | None => None,
-            })
-            .collect()
-    }
-
-    pub(super) fn integers(&self, name: &'static str) -> Vec<Option<i64>> {
-        self.column(name)
-            .map(|field| match field {
-                Some(Field::Integer(integer)) => *integer,
-                Some(Field::Text(_) | Field::Made(_) | Field::Bytes(_) | Field::Flag(_)) | None => None,
-            })
-            .collect()
-    }
-
-    pub(super) fn flags(&self, name: &'static str) -> Vec<Option<bool>> {
-        self.column(name)
-            .map(|field| match field {
-                Some(Field::Flag(flag)) => *flag,
-                Some(Field::Text(_) | Field::Made(_) | Field::Bytes(_) | Field::Integer(_)) | None => None,
-            })
-            .collect()
+impl Serialize for Rows<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(Row))
     }
 }
 
-/// A record as the JSON object that SQLite takes apart; bytes in hexadecimal.
-pub(super) fn row_json(record: &Record) -> serde_json::Value {
-    let mut row: serde_json::Map<_, _> = record
-        .fields()
-        .into_iter()
-        .filter_map(|(name, field)| {
-            let value = match field {
-                Field::Text(text) => text?.into(),
-                Field::Made(text) => text?.into(),
-                Field::Bytes(bytes) => hex(bytes?).into(),
-                Field::Integer(integer) => integer?.into(),
-                Field::Flag(flag) => i64::from(flag?).into(),
-            };
-            Some((name.to_owned(), value))
-        })
-        .collect();
-    row.insert("hash".into(), hex(&record.hash).into());
-    if let Some(content) = &record.entry.content {
-        row.insert("salt".into(), hex(&content.salt).into());
-        row.insert("content".into(), hex(&content.bytes).into());
+struct Row<'a>(&'a Record);
+
+impl Serialize for Row<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut row = serializer.serialize_map(None)?;
+        for (name, field) in self.0.fields() {
+            match field {
+                Field::Text(Some(text)) => row.serialize_entry(name, text)?,
+                Field::Made(Some(text)) => row.serialize_entry(name, &text)?,
+                Field::Bytes(Some(bytes)) => row.serialize_entry(name, &hex(bytes))?,
+                Field::Integer(Some(integer)) => row.serialize_entry(name, &integer)?,
+                Field::Flag(Some(flag)) => row.serialize_entry(name, &i64::from(flag))?,
+                Field::Text(None)
+                | Field::Made(None)
+                | Field::Bytes(None)
+                | Field::Integer(None)
+                | Field::Flag(None) => {}
+            }
+        }
+        row.serialize_entry("hash", &hex(&self.0.hash))?;
+        if let Some(content) = &self.0.entry.content {
+            row.serialize_entry("salt", &hex(&content.salt))?;
+            row.serialize_entry("content", &hex(&content.bytes))?;
+        }
+        row.end()
     }
-    row.into()
 }

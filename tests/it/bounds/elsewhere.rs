@@ -1,7 +1,44 @@
 //! The rows of `docs/limits.md` that are not tried here, each with the test that does or with what it does instead.
 
 /// What is bounded, and the file and name of the test that shows it at n and beyond.
-pub const SHOWN: [(&str, &str, &str); 22] = [
+pub const SHOWN: [(&str, &str, &str); 29] = [
+    // Read from a setting or a message as one text.
+    (
+        "Windows of a rate limit",
+        "src/rate_limit/gcra/tests.rs",
+        "limits_are_read_in_the_spellings_that_people_use",
+    ),
+    (
+        "Calls that a rate limit may speak of",
+        "src/rate_limit/gcra/tests.rs",
+        "limits_are_read_in_the_spellings_that_people_use",
+    ),
+    (
+        "Period of a rate limit, seconds",
+        "src/rate_limit/gcra/tests.rs",
+        "limits_are_read_in_the_spellings_that_people_use",
+    ),
+    (
+        "Callers whose use a replica remembers",
+        "src/rate_limit/local.rs",
+        "at_capacity_those_who_drain_soonest_are_forgotten",
+    ),
+    // What becomes of calls while Redis does not answer.
+    (
+        "A call waits for Redis",
+        "tests/it/rate_limits/shared.rs",
+        "without_redis_the_chosen_policy_holds_and_nobody_waits",
+    ),
+    (
+        "Failures in a row before Redis is not asked",
+        "src/rate_limit/redis/breaker.rs",
+        "it_opens_after_more_failures_in_a_row_than_are_tolerated",
+    ),
+    (
+        "Connections to Redis, a replica",
+        "tests/it/rate_limits/shared.rs",
+        "a_thousand_callers_share_a_few_connections",
+    ),
     // Counted in steps, which no message states.
     ("Steps of a decision", "src/policy/decide/tests.rs", "beyond_the_budget_everything_is_denied"),
     // A policy of so many parts is refused for its rules before; the two refusals are told apart there.
@@ -109,8 +146,5 @@ pub const NO_REFUSAL: [(&str, &str); 5] = [
 ];
 
 /// Bounds of the design whose features are not there.
-pub const NOT_BUILT: [&str; 3] = [
-    "rate limits: windows, burst, a batch above the burst",
-    "failed logins recorded once per address and minute with a count",
-    "exports and archives",
-];
+pub const NOT_BUILT: [&str; 2] =
+    ["failed logins recorded once per address and minute with a count", "exports and archives"];

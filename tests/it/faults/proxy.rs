@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -66,6 +67,8 @@ struct Shared {
     fired: watch::Sender<usize>,
     /// Whether nothing passes on any connection.
     dark: watch::Sender<bool>,
+    /// Times that a client spoke and then a server.
+    round_trips: AtomicU64,
 }
 
 impl Proxy {
@@ -79,6 +82,7 @@ impl Proxy {
             armed: Mutex::default(),
             fired: watch::Sender::new(0),
             dark: watch::Sender::new(false),
+            round_trips: AtomicU64::new(0),
         });
         let all = Arc::clone(&shared);
         let task = tokio::spawn(async move {
@@ -103,6 +107,11 @@ impl Proxy {
     /// Faults that happened so far.
     pub fn fired(&self) -> watch::Receiver<usize> {
         self.shared.fired.subscribe()
+    }
+
+    /// Round trips so far: times that a server answered what a client had said.
+    pub fn round_trips(&self) -> u64 {
+        self.shared.round_trips.load(Ordering::SeqCst)
     }
 
     /// From now on nothing passes, and nobody is told.
@@ -175,16 +184,19 @@ impl Line {
         let hello = self.client.hello().await?;
         self.server.send(&hello).await?;
         let mut track = Track::default();
+        let mut asked = true;
         loop {
             tokio::select! {
                 frame = self.client.next() => {
                     let frame = frame?;
                     self.shared.light().await;
+                    asked = true;
                     self.client_says(frame, &mut track).await?;
                 }
                 frame = self.server.next() => {
                     let frame = frame?;
                     self.shared.light().await;
+                    self.shared.round_trips.fetch_add(u64::from(std::mem::take(&mut asked)), Ordering::SeqCst);
                     self.server_says(frame, &mut track).await?;
                 }
             }

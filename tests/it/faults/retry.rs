@@ -13,6 +13,13 @@ use crate::ledger::Ledger;
 async fn retried(early: bool) -> (v1::Decision, Vec<String>) {
     let stage = Stage::new(Way::Direct, &[]).await;
     let keyed = || v1::EnforceRequest { idempotency_key: "k".to_owned(), ..check("/a") };
+    // The commit that is held must be the call's, not that of what the admin did before.
+    eventually("the admin's acts are on record", async || {
+        let untold = "select count(*) from revisions r where r.n > 0 and not exists \
+             (select 1 from revision_records t where t.epoch = r.epoch and t.n = r.n)";
+        (stage.database.sql(untold) == "0").then_some(())
+    })
+    .await;
     let mut fired = stage.proxy.fired();
     let mut struck = async |step: Step| {
         let (open, gate) = watch::channel(false);

@@ -150,7 +150,7 @@ async fn the_worst_entry_and_63_honest_ones_share_one_commit(bench: Bench) {
         let rows = bench.store.chain_records(chain.as_str(), seq, seq + 65, 100).await.unwrap();
         let records: Vec<Record> = rows.into_iter().map(Result::unwrap).collect();
         assert_eq!(records.len(), 65, "{what}");
-        assert!(records.iter().any(|record| record.entry == entry), "{what}: not as it was said");
+        assert!(records.iter().any(|record| *record.entry == entry), "{what}: not as it was said");
         seq += 65;
     }
     assert_eq!(writer.figures().fenced, 0);

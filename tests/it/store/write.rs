@@ -174,7 +174,7 @@ async fn calls_share_commits_and_each_has_its_record(bench: Bench) {
         .records(&chains[0].chain_id)
         .await
         .into_iter()
-        .filter_map(|record| record.entry.action)
+        .filter_map(|record| record.entry.action.clone())
         .collect();
     said.sort();
     said.dedup();
@@ -237,7 +237,7 @@ async fn a_chain_moved_by_another_writer_is_left_to_it(bench: Bench) {
     let chains = bench.chains().await;
     let first = bench.records(&chains[0].chain_id).await;
     assert_eq!(first.last().unwrap().entry.action.as_deref(), Some("theirs"));
-    let opening = bench.records(&chains[1].chain_id).await.remove(0).entry.detail.unwrap();
+    let opening = bench.records(&chains[1].chain_id).await.remove(0).entry.detail.clone().unwrap();
     let opening: serde_json::Value = serde_json::from_str(&opening).unwrap();
     assert_eq!(opening["reached"]["seq"], 2);
     assert_eq!(opening["previous"]["seq"], 3);
@@ -276,7 +276,7 @@ async fn the_janitor_closes_what_is_silent_and_nothing_else(bench: Bench) {
     assert_eq!(living.figures().fenced, 0);
     living.close().await;
     task.await.unwrap();
-    let mark = bench.records(silent.as_str()).await.pop().unwrap().entry.detail.unwrap();
+    let mark = bench.records(silent.as_str()).await.pop().unwrap().entry.detail.clone().unwrap();
     let mark: serde_json::Value = serde_json::from_str(&mark).unwrap();
     assert_eq!((&mark["by"], &mark["event"]), (&"janitor".into(), &"closed".into()));
     bench.verifies_clean().await;

@@ -71,6 +71,7 @@ pub(super) fn step(
         (Rule::AnswerAfterCommit, Event::Submit { ticket, entries }) => {
             machine.notices.push(Notice::Answer(ticket, Ok(Some(old_stamp()))));
             machine.queued_entries += entries.len();
+            let entries = entries.into_iter().map(Arc::new).collect();
             machine.queue.push_back(Waiting { ticket: None, entries });
             machine.pump(at, now)
         }
@@ -117,7 +118,7 @@ pub(super) fn step(
         }
         (Rule::RestIsChainedAnew, Event::Done(Outcome::Refused)) if base(machine).is_some() => {
             match without_offenders(machine) {
-                Some(batch) => Some(Command::Append(Box::new(batch))),
+                Some(batch) => Some(Command::Append(batch)),
                 None => machine.step(Event::Done(Outcome::Refused), at, now),
             }
         }
@@ -183,11 +184,11 @@ fn after(machine: &mut Machine, rule: Rule, command: Option<Command>, at: Timest
             command
         }
         (Rule::TimeStandsStill, Some(Command::Append(batch))) => {
-            let batch = stamped(&batch, at);
+            let batch = Arc::new(stamped(&batch, at));
             if let Phase::Busy(flight) = &mut machine.phase {
-                flight.batch = Some(batch.clone());
+                flight.batch = Some(Arc::clone(&batch));
             }
-            Some(Command::Append(Box::new(batch)))
+            Some(Command::Append(batch))
         }
         (_, command) => command,
     }
@@ -199,7 +200,7 @@ pub(super) fn opening(
     without: Option<Rule>,
     listed: &Listed,
     at: Timestamp,
-) -> Option<Batch> {
+) -> Option<Arc<Batch>> {
     if without == Some(Rule::OpeningNamesPrevious) {
         return machine.opening(&Listed { chain_no: listed.chain_no, previous: None }, at);
     }
@@ -234,18 +235,18 @@ fn fail_all(machine: &mut Machine, failure: Failure) {
 }
 
 /// The batch under way without the calls that the database refuses, every record left where it was.
-fn without_offenders(machine: &mut Machine) -> Option<Batch> {
+fn without_offenders(machine: &mut Machine) -> Option<Arc<Batch>> {
     let Phase::Busy(flight) = &mut machine.phase else { return None };
     let is_poison = |entry: &Entry| entry.action.as_deref() == Some(POISON);
     let (offenders, honest): (Vec<_>, Vec<_>) = std::mem::take(&mut flight.waiting)
         .into_iter()
-        .partition(|waiting| waiting.entries.iter().any(is_poison));
+        .partition(|waiting| waiting.entries.iter().any(|entry| is_poison(entry)));
     if honest.is_empty() || offenders.is_empty() {
         flight.waiting = offenders.into_iter().chain(honest).collect();
         return None;
     }
     flight.waiting = honest;
-    let batch = flight.batch.as_mut()?;
+    let batch = Arc::make_mut(flight.batch.as_mut()?);
     let gone: Vec<_> = offenders.iter().flat_map(|waiting| &waiting.entries).collect();
     batch.records.retain(|record| !gone.iter().any(|entry| **entry == record.entry));
     for ticket in offenders.iter().filter_map(|waiting| waiting.ticket) {
@@ -278,7 +279,7 @@ fn fence(machine: &mut Machine, at: Timestamp, now: Instant) -> Option<Command> 
 /// Takes whatever head there is for the own one.
 fn adopt(machine: &mut Machine, head: &Head) {
     if let Phase::Busy(flight) = &mut machine.phase
-        && flight.batch.as_ref().and_then(Batch::head).is_none_or(|(_, hash)| head.asked != Some(hash))
+        && flight.batch.as_deref().and_then(Batch::head).is_none_or(|(_, hash)| head.asked != Some(hash))
         && !head.closed
         && let Some(base) = &mut flight.base
     {
@@ -297,9 +298,9 @@ fn compose_again(machine: &mut Machine, at: Timestamp) -> Option<Command> {
         closing.detail = Some(closed_detail("writer", "shutdown", &machine.settings.instance));
         builder.push(closing);
     }
-    let batch = builder.finish(closes);
-    flight.batch = Some(batch.clone());
-    Some(Command::Append(Box::new(batch)))
+    let batch = Arc::new(builder.finish(closes));
+    flight.batch = Some(Arc::clone(&batch));
+    Some(Command::Append(batch))
 }
 
 /// The batch with every record's time as the clock has it.

@@ -3,6 +3,7 @@
 //! who wrote what at which revision, so that the checks need not believe the records.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::database::{Chain, Database, POISON};
@@ -23,12 +24,12 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 /// What a client sends.
 #[derive(Clone, Debug)]
 pub(super) enum Statement {
-    Append(Batch),
+    Append(Arc<Batch>),
     Head(ChainId, i64),
     /// Begins a transaction and locks the list of chains.
     Lock(ChainId),
     /// Adds the chain and its first records, and commits.
-    Finish(Listed, Batch),
+    Finish(Listed, Arc<Batch>),
 }
 
 impl Statement {
