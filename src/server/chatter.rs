@@ -178,6 +178,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const PING: u8 = 6;
@@ -234,6 +236,17 @@ mod tests {
             pinged.sent(17);
         }
         assert!(cut, "answers to pings must not pay for them");
+    }
+
+    #[test]
+    fn every_second_makes_up_for_some() {
+        let ping = [frame(PING, 0, 8)];
+        let mut peer = frames();
+        let boot = peer.last.since(Instant::from_origin(Duration::ZERO));
+        peer.last = Instant::from_origin(boot.saturating_sub(Duration::from_secs(3)));
+        assert!(passes(&mut peer, &ping, MAX_CHATTER + 3 * CHATTER_A_SECOND));
+        // Room for a test that stands still for some seconds.
+        assert!(!passes(&mut peer, &ping, 30 * CHATTER_A_SECOND));
     }
 
     #[test]

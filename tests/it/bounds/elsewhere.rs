@@ -1,7 +1,7 @@
 //! The rows of `docs/limits.md` that are not tried here, each with the test that does or with what it does instead.
 
 /// What is bounded, and the file and name of the test that shows it at n and beyond.
-pub const SHOWN: [(&str, &str, &str); 29] = [
+pub const SHOWN: [(&str, &str, &str); 34] = [
     // Read from a setting or a message as one text.
     (
         "Windows of a rate limit",
@@ -93,6 +93,28 @@ pub const SHOWN: [(&str, &str, &str); 29] = [
         "src/server/tests/bounds.rs",
         "one_address_has_only_its_share_of_connections",
     ),
+    (
+        "Connections of `ADMIN_ADDR`, and of `HEALTH_ADDR`",
+        "tests/it/prober/seats.rs",
+        "a_listener_beside_the_main_one_has_fewer_seats",
+    ),
+    (
+        "Connections of one address there",
+        "tests/it/prober/seats.rs",
+        "a_listener_beside_the_main_one_has_fewer_seats",
+    ),
+    // Frames, which no message states.
+    (
+        "Frames of a connection that belong to no call",
+        "src/server/chatter.rs",
+        "a_flood_of_any_frame_that_is_no_call_is_cut_at_its_bound",
+    ),
+    (
+        "Such frames that a frame of a call makes up for",
+        "src/server/chatter.rs",
+        "frames_are_found_however_the_bytes_are_cut",
+    ),
+    ("Such frames that a second makes up for", "src/server/chatter.rs", "every_second_makes_up_for_some"),
     // The client's library refuses to send it.
     (
         "Head of a request, bytes",

@@ -72,7 +72,7 @@ pub fn wrong() -> Vec<Wrong> {
         ends: true,
         expected,
     };
-    let invalid = (3, "INVALID_ARGUMENT");
+    let (invalid, malformed) = ((3, "INVALID_ARGUMENT"), (3, "MALFORMED_MESSAGE"));
     let large = (8, "MESSAGE_TOO_LARGE");
     let timeout = |text: &str| Wrong {
         headers: vec![("grpc-timeout", text.to_owned())],
@@ -80,12 +80,12 @@ pub fn wrong() -> Vec<Wrong> {
     };
     vec![
         // Field 1 is the action.
-        grpc("bad UTF-8", message(b"\x0a\x02\xff\xfe"), invalid),
-        grpc("garbage", message(&[0xff; 300]), invalid),
-        grpc("a message that ends early", message(b"\x0a\x7fread"), invalid),
-        grpc("a frame that ends early", framed(200, &check()), invalid),
-        grpc("two messages", [message(&check()), message(&check())].concat().into(), invalid),
-        grpc("no message", Bytes::new(), invalid),
+        grpc("bad UTF-8", message(b"\x0a\x02\xff\xfe"), malformed),
+        grpc("garbage", message(&[0xff; 300]), malformed),
+        grpc("a message that ends early", message(b"\x0a\x7fread"), malformed),
+        grpc("a frame that ends early", framed(200, &check()), malformed),
+        grpc("two messages", [message(&check()), message(&check())].concat().into(), malformed),
+        grpc("no message", Bytes::new(), malformed),
         grpc("NaN", number(f64::NAN), invalid),
         grpc("infinity", number(f64::INFINITY), invalid),
         grpc("5 MiB", message(&vec![0; 5 * 1_024 * 1_024]), large),

@@ -86,7 +86,14 @@ pub struct Heard {
     pub is_closed: bool,
 }
 
-/// One connection.
+/// A connection from any address of this machine.
+pub async fn socket(address: SocketAddr, local: &str) -> std::io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(format!("{local}:0").parse().unwrap())?;
+    socket.connect(address).await
+}
+
+/// One connection with HTTP/2 on it.
 pub struct Peer {
     write: OwnedWriteHalf,
     heard: Arc<Mutex<Heard>>,
@@ -94,12 +101,9 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// From any address of this machine, with the preface and empty settings said.
+    /// With the preface and empty settings said.
     pub async fn connect(address: SocketAddr, local: &str) -> std::io::Result<Self> {
-        let socket = TcpSocket::new_v4()?;
-        socket.bind(format!("{local}:0").parse().unwrap())?;
-        let stream = socket.connect(address).await?;
-        let mut peer = Self::on(stream);
+        let mut peer = Self::on(socket(address, local).await?);
         peer.send(PREFACE).await?;
         peer.send(&frame(SETTINGS, 0, 0, &[])).await?;
         Ok(peer)

@@ -41,6 +41,27 @@ async fn open(address: SocketAddr, local: String, wanted: usize) -> (Vec<Peer>, 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listener_beside_the_main_one_has_fewer_seats() {
+    // As `docs/limits.md` has them.
+    const ALL: usize = 1_000;
+    const EACH: usize = 100;
+    let guard = Guard::on_sqlite(&[("HEALTH_ADDR", "127.0.0.1:0")]);
+    let address = guard.beside("health");
+    let (first, refused) = open(address, "127.0.3.1".to_owned(), EACH + 1).await;
+    assert_eq!((first.len(), refused), (EACH, 1));
+    let mut held = first;
+    for number in 2..=ALL / EACH {
+        let (more, refused) = open(address, format!("127.0.3.{number}"), EACH).await;
+        assert_eq!((more.len(), refused), (EACH, 0), "{number}");
+        held.extend(more);
+    }
+    assert_eq!(held.len(), ALL);
+    assert_eq!(open(address, "127.0.3.99".to_owned(), 1).await.1, 1);
+    // The main listener has seats of its own.
+    assert_eq!(open(guard.address(), "127.0.3.99".to_owned(), 1).await.1, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_address_gets_its_share_of_connections_and_leaves_the_others_theirs() {
     let guard = Guard::on_sqlite(&[]);
     let caller = honest_caller(&guard).await;
