@@ -6,6 +6,7 @@
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use http::{HeaderValue, Request, Response};
@@ -27,6 +28,10 @@ use crate::pb::v1::enforcement_service_server::{EnforcementService, EnforcementS
 use crate::rate_limit::Limiter;
 use crate::service::call::{self, Call, InFlight};
 use crate::service::{Error, status, throttle};
+
+/// A call with less time than this is refused before anything is done for it: no timer is as fine, so that it would be
+/// decided and recorded for a caller who is gone.
+const MIN_DEADLINE: Duration = Duration::from_millis(1);
 
 /// A gRPC service of which only the paths are known here.
 pub type Routed = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
@@ -127,6 +132,9 @@ impl<E: EnforcementService> Stack<E> {
             | Route::ReflectionAlpha => envelope::grpc_timeout(request.headers())?,
         };
         let bound = asked.unwrap_or(self.limits.request_timeout).min(self.limits.request_timeout);
+        if bound < MIN_DEADLINE {
+            return Err(Error::DeadlineExceeded.into());
+        }
         let now = self.clock.instant();
         let call = Call {
             request_id: Arc::clone(request_id),
