@@ -9,6 +9,7 @@ use agentguard::pb::v1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint};
 
 use super::ENFORCE;
@@ -64,10 +65,10 @@ async fn a_client_that_cancels_keeps_its_connection() {
             let mut caller = caller.clone();
             calls.spawn(async move {
                 let one = v1::EnforceStreamRequest { sequence: 1, request: Some(check()) };
-                let request = caller.request(futures_util::StreamExt::chain(
-                    futures_util::stream::iter([one]),
-                    futures_util::stream::pending(),
-                ));
+                // Its end goes with the answers; left open, the client itself would keep the stream.
+                let (questions, asked) = tokio::sync::mpsc::channel(1);
+                questions.send(one).await.unwrap();
+                let request = caller.request(ReceiverStream::new(asked));
                 let mut answers = caller.client().enforce_stream(request).await.unwrap().into_inner();
                 answers.message().await.unwrap();
                 false
