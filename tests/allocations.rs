@@ -42,11 +42,14 @@ const TURNS: usize = 5;
 const TRIES: usize = 100;
 
 /// Allocations above a budget that are forgiven: what the compiler does with a temporary value is its own affair.
-const MARGIN: u64 = 2;
+const MARGIN: u64 = 4;
+
+/// Allocations below a budget from which it is too generous: it would forgive the next loss.
+const SLACK: u64 = 12;
 
 /// Allocations a call, measured; a change that lowers them lowers the figure here.
-const ON_SQLITE: u64 = 153;
-const ON_POSTGRES: u64 = 165;
+const ON_SQLITE: u64 = 150;
+const ON_POSTGRES: u64 = 163;
 
 #[test]
 fn a_durable_check_on_sqlite_keeps_within_its_budget() {
@@ -71,14 +74,14 @@ fn one_allocation_beyond_the_margin_is_seen() {
     assert!(beyond.is_err());
 }
 
-/// Holds a count to a budget, in both directions: a budget that nobody lowers would forgive the next loss. An optimizer
-/// may spare some, so that only the debug build is held to the lower side.
+/// Holds a count to a budget. One that lies far below shows that the budget must be lowered; an optimizer may spare
+/// some, so that only the debug build is held to that side.
 fn keeps_within(counted: u64, budget: u64) {
     println!("{counted} allocations a call, the budget is {budget}");
-    let below = cfg!(not(debug_assertions)) && counted < budget;
+    let is_generous = cfg!(debug_assertions) && counted + SLACK < budget;
     assert!(
-        below || counted.abs_diff(budget) <= MARGIN,
-        "a call makes {counted} allocations, the budget is {budget} and {MARGIN} more or less; if the change is meant, \
+        !is_generous && counted <= budget + MARGIN,
+        "a call makes {counted} allocations, the budget is {budget} and {MARGIN} more; if the change is meant, \
          write the new figure into this file"
     );
 }

@@ -56,7 +56,7 @@ async fn stage(database: &Database) -> (AgentId, History) {
         labels: BTreeMap::default(),
         is_active: true,
     };
-    let entry = AgentEntry { subject, create_time: now, update_time: now, delete_time: None, limit: None };
+    let entry = AgentEntry { subject, limit: None, create_time: now, update_time: now, delete_time: None };
     let key = NewKey {
         id: KeyId::new(now, agentguard::entropy::id()),
         agent_id: id.clone(),
