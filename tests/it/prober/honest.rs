@@ -14,7 +14,6 @@ const PACE: Duration = Duration::from_millis(20);
 const TRIES: usize = 20;
 
 /// How long each call took, from the moment at which it was due.
-#[derive(Clone, Default)]
 pub struct Latencies {
     all: Vec<Duration>,
     /// Tries that found the disk too slow to record them, which is answered at once and is no fault of the front door.
@@ -52,10 +51,6 @@ pub async fn call(caller: &Caller, until: Instant) -> Latencies {
 }
 
 impl Latencies {
-    pub fn add(&mut self, more: &Self) {
-        self.all.extend(&more.all);
-    }
-
     pub fn len(&self) -> usize {
         self.all.len()
     }
