@@ -16,6 +16,7 @@ use crate::ids::AgentId;
 
 pub mod gcra;
 mod local;
+pub(crate) mod nodes;
 pub mod redis;
 pub mod storage;
 

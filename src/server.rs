@@ -101,6 +101,9 @@ pub enum Error {
     /// Redis cannot be asked at the address that was given.
     #[error("RATE_LIMIT_STORAGE_URI: {0}")]
     Limits(String),
+    /// The change feed's address is none that can be used.
+    #[error("the change feed cannot be used: {0}")]
+    Feed(String),
     /// The address is taken, or not this machine's.
     #[error("cannot listen on {address}")]
     Bind {

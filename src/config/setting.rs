@@ -369,6 +369,13 @@ pub const SETTINGS: &[(&str, &[Setting])] = &[
                 meaning: "How often a replica asks the database for changed agents, keys and policies.",
             },
             Setting {
+                name: "POLICY_FEED",
+                kind: Kind::Choice(&["auto", "postgres", "redis", "off"]),
+                default: Some("auto"),
+                dev: None,
+                meaning: "How a replica hears of changes before its next poll: `postgres` (LISTEN, at DATABASE_DIRECT_URL), `redis` (the one in RATE_LIMIT_STORAGE_URI) or `auto` (each of them that is given). What is heard makes it read and is never believed; it polls in any case.",
+            },
+            Setting {
                 name: "MAX_POLICY_STALENESS",
                 kind: Kind::Span { min: secs(1), max: secs(3_600) },
                 default: Some("60"),

@@ -14,13 +14,15 @@ use crate::audit::outbox::Outbox;
 use crate::audit::{self, Keeper, Writer, janitor, writer};
 use crate::auth::{AdminKeys, Authenticator, Peppers};
 use crate::clock::Clock;
-use crate::config::{AuditMode, Config, Database, Https, Secret};
+use crate::config::{AuditMode, Config, Database, Https, PolicyFeed, Secret};
 use crate::pb::v1::admin_service_server::AdminServiceServer;
+use crate::rate_limit::storage::Storage;
 use crate::rate_limit::{self, Limiter};
 use crate::service::admin::{self, AdminService};
 use crate::service::enforcement::{Bounds, Deviation, Enforcement, Way};
 use crate::service::tally::Tally;
 use crate::store::{Location, Options, Store};
+use crate::view::feed::{self, Feed};
 use crate::view::{self, Views};
 
 /// How often health looks at the parts behind: a stale view is noticed a quarter of a second late at most, while no
@@ -113,6 +115,11 @@ pub async fn build_deviating(config: &Config, clock: Clock, deviation: Deviation
     }
     let limiter = Arc::new(limiter);
 
+    let (feed, following) = Feed::start(&feeding(config, &store), &store, &views).map_err(Error::Feed)?;
+    for task in following {
+        spawn(&mut tasks, "the change feed", task);
+    }
+
     let way = Way::new(Arc::clone(&views), writer.clone(), store.clone(), keeper, clock.clone(), mode)
         .deviating(deviation);
     let tally = Arc::new(Tally::default());
@@ -124,6 +131,7 @@ pub async fn build_deviating(config: &Config, clock: Clock, deviation: Deviation
         writer: writer.clone(),
         tally: Arc::clone(&tally),
         limiter: Arc::clone(&limiter),
+        feed,
         audit_mode: mode,
         clock: clock.clone(),
     });
@@ -256,6 +264,26 @@ fn options(config: &Config) -> Options {
         max_lifetime: config.pool.recycle,
         ..Options::at(location)
     }
+}
+
+/// Which change feeds there are: by default each that can be had.
+fn feeding(config: &Config, store: &Store) -> feed::Settings {
+    let address = match &config.rate_limit.storage {
+        Storage::Redis(address) => Some(address.clone()),
+        Storage::Memory => None,
+    };
+    let postgres =
+        matches!(config.policy_feed, PolicyFeed::Auto | PolicyFeed::Postgres) && store.has_channel();
+    let shared = address.filter(|_| matches!(config.policy_feed, PolicyFeed::Auto | PolicyFeed::Redis));
+    // One SQLite file has one server, which hears its own writes.
+    let shared = shared.filter(|_| matches!(config.database, Database::Postgres(_)));
+    if !postgres && shared.is_none() && matches!(config.database, Database::Postgres(_)) {
+        tracing::info!(
+            "no change feed: other replicas' changes are seen at the next poll; DATABASE_DIRECT_URL or a Redis in \
+             RATE_LIMIT_STORAGE_URI gives one"
+        );
+    }
+    feed::Settings { postgres, shared }
 }
 
 fn limiting(config: &Config) -> rate_limit::Settings {

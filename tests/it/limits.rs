@@ -48,6 +48,8 @@ const LIMITS: &[(&str, &str, &str)] = &[
     ("Page, items", "service/page.rs", "MAX_SIZE"),
     ("Page, bytes", "service/page.rs", "MAX_BYTES"),
     ("Page token, bytes", "service/page.rs", "MAX_TOKEN_BYTES"),
+    ("Kill switch reason, bytes", "store/kill_switches.rs", "MAX_KILL_REASON_BYTES"),
+    ("A kill switch waits for others' locks", "store/kill_switches.rs", "LOCK_PATIENCE"),
     ("Followers of the audit, a replica", "service/admin.rs", "MAX_FOLLOWERS"),
     ("Content kept in a record, bytes", "audit/content.rs", "MAX_CONTENT_BYTES"),
     ("Entries of one commit", "audit/writer.rs", "MAX_BATCH"),
