@@ -6,15 +6,16 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Instant};
 use crate::ids::ChainId;
+use crate::metrics::Timer;
 use crate::store::Store;
 use crate::store::chains::{Appender, Opened};
 use crate::store::revision::Stamp;
@@ -57,6 +58,8 @@ struct State {
     fenced: AtomicU64,
     lost: AtomicU64,
     chain: ArcSwapOption<ChainId>,
+    /// How long commits take, once somebody wants to know.
+    commit_time: OnceLock<Timer>,
 }
 
 /// Figures since the start.
@@ -89,10 +92,11 @@ impl Writer {
         let shell = Shell {
             machine: Machine::new(settings, crate::entropy::id()),
             appender: Arc::new(Appender::new(store)),
-            clock,
             state: Arc::clone(&state),
             callers: HashMap::new(),
             next_ticket: 0,
+            began: clock.instant(),
+            clock,
         };
         (Self { calls, close, state }, shell.run(receiver, closing))
     }
@@ -117,6 +121,11 @@ impl Writer {
             return;
         }
         self.calls.closed().await;
+    }
+
+    /// Has the time of every commit taken in by `timer`; the first one stays.
+    pub fn time_commits(&self, timer: Timer) {
+        self.state.commit_time.set(timer).ok();
     }
 
     /// Whether the database does not answer, so that new calls are refused at once.
@@ -156,6 +165,8 @@ struct Shell {
     state: Arc<State>,
     callers: HashMap<Ticket, oneshot::Sender<Result<Receipt, Failure>>>,
     next_ticket: Ticket,
+    /// When the command under way began.
+    began: Instant,
 }
 
 /// How a command ended.
@@ -221,6 +232,9 @@ impl Shell {
                 if matches!(outcome, Outcome::Committed(_)) {
                     self.state.records.fetch_add(u64::try_from(records).unwrap_or(0), Ordering::Relaxed);
                     self.state.commits.fetch_add(1, Ordering::Relaxed);
+                    if let Some(timer) = self.state.commit_time.get() {
+                        timer.observe(self.clock.instant().since(self.began));
+                    }
                 }
                 self.step(Event::Done(outcome))
             }
@@ -239,7 +253,8 @@ impl Shell {
         }
     }
 
-    fn start(&self, command: Command) -> Running {
+    fn start(&mut self, command: Command) -> Running {
+        self.began = self.clock.instant();
         let appender = Arc::clone(&self.appender);
         match command {
             Command::Append(batch) => Box::pin(async move {

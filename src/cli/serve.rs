@@ -92,6 +92,19 @@ pub fn run_until_stopped(
 ) -> Result<Exit, Failure> {
     let failed = |error: &(dyn std::error::Error + 'static)| Failure::failed(failure::causes(error));
     telemetry::start(config.log, clock.clone()).map_err(|error| failed(&error))?;
+    let ended = serve(config, clock, migrate, once_serving);
+    // What follows is written to standard error, too.
+    telemetry::flush();
+    ended
+}
+
+fn serve(
+    config: &Config,
+    clock: Clock,
+    migrate: bool,
+    once_serving: impl AsyncFnOnce(String) -> Result<(), Failure>,
+) -> Result<Exit, Failure> {
+    let failed = |error: &(dyn std::error::Error + 'static)| Failure::failed(failure::causes(error));
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }

@@ -16,14 +16,17 @@ use tower::util::BoxCloneSyncService;
 use tracing::Instrument;
 
 use super::connection::{Answer, Link};
+use super::counted::{self, Comes};
 use super::framing::{self, Framed};
 use super::limits::{Limits, MAX_ADMIN_IN_FLIGHT};
+use super::measured::{self, Measured};
 use super::route::{self, NoRoute, Route, Wants};
 use super::standard::Standard;
 use super::stream::{Answers, Ends, Questions, blame_the_caller};
 use super::{Parts, envelope, gateway, seats};
 use crate::auth::{Agent, Authenticator, Principal};
 use crate::clock::Clock;
+use crate::metrics::{Failure, Observed};
 use crate::pb::v1::enforcement_service_server::{EnforcementService, EnforcementServiceServer};
 use crate::rate_limit::Limiter;
 use crate::service::call::{self, Call, InFlight};
@@ -51,6 +54,7 @@ pub(super) struct Stack<E> {
     agents: EnforcementServiceServer<E>,
     admin: Routed,
     standard: Standard,
+    measured: Measured,
 }
 
 impl<E: EnforcementService> Answer for Stack<E> {
@@ -61,9 +65,20 @@ impl<E: EnforcementService> Answer for Stack<E> {
         let span = tracing::error_span!("call", %request_id, path = request.uri().path());
         let speaks_grpc = route::is_grpc(&request);
 
+        // Route: a path, a method or a content type that nobody answers costs nothing further.
+        let path = request.uri().path();
+        let route = if self.measured.is_at(path, link.entrance.opens) {
+            Route::of_metrics(&request)
+        } else {
+            Route::of(&request, link.entrance.opens)
+        };
+
+        // Metrics: before everything that may refuse, so that refusals are counted.
+        let (observed, comes) = self.observe(&request, &route);
+
         // Catch panic: one call that fails inside must not take its connection's other calls with it.
         // In a place of its own: it is large, and would be copied through every wrapper around it.
-        let passed = Box::pin(self.pass(request, &request_id, &link));
+        let passed = Box::pin(self.pass(request, route, &request_id, &link));
         let answered = AssertUnwindSafe(passed).catch_unwind().instrument(span.clone()).await;
         let _entered = span.entered();
         let mut response = match answered {
@@ -77,13 +92,13 @@ impl<E: EnforcementService> Answer for Stack<E> {
         if !speaks_grpc {
             gateway::secure(response.headers_mut(), link.entrance.is_https());
         }
-        response
+        counted::count(observed, comes, response)
     }
 }
 
 impl<E: EnforcementService> Stack<E> {
     pub(super) fn new(parts: Parts<E>, standard: Standard) -> Self {
-        let Parts { enforcement, admin, authenticator, limiter, clock, limits, health: _ } = parts;
+        let Parts { enforcement, admin, authenticator, limiter, measured, clock, limits, health: _ } = parts;
         let server = || EnforcementServiceServer::from_arc(Arc::clone(&enforcement));
         Self {
             in_flight: InFlight::new(limits.max_in_flight),
@@ -97,20 +112,32 @@ impl<E: EnforcementService> Stack<E> {
             limiter,
             admin,
             standard,
+            measured,
         }
+    }
+
+    /// Begins to count a call, under the name of what it found.
+    fn observe(&self, request: &Request<Body>, route: &Result<Route, NoRoute>) -> (Observed, Comes) {
+        let path = request.uri().path();
+        let (endpoint, comes) = match route {
+            Ok(route) if route.counts_messages(path) => (path, Comes::Message),
+            Ok(route) if route.streams(path) => (path, Comes::Streamed),
+            Ok(route) => (route.endpoint(path), Comes::Whole),
+            // What was not found has no name that would be ours.
+            Err(_) => ("", Comes::Whole),
+        };
+        (self.measured.metrics().begin(request.method(), endpoint, &self.clock), comes)
     }
 
     /// The layers inside the catcher of panics.
     async fn pass(
         &self,
         request: Request<Body>,
+        route: Result<Route, NoRoute>,
         request_id: &Arc<str>,
         link: &Link,
     ) -> Result<Response<Body>, NoRoute> {
-        // Metrics will stand here: before everything that may refuse, so that refusals are counted.
-
-        // Route: a path, a method or a content type that nobody answers costs nothing further.
-        let route = Route::of(&request, link.entrance.opens)?;
+        let route = route?;
 
         // Encryption: a call that came to the proxy in the clear has shown its key to everybody on the way.
         if !route.is_health() && !link.entrance.is_secure_enough(link.peer, request.headers()) {
@@ -168,8 +195,9 @@ impl<E: EnforcementService> Stack<E> {
         // Authenticate: before a byte of the message is read.
         if let Some(wants) = route.wants() {
             let principal = self.authenticator.authenticate(request.headers()).await;
-            let principal = principal.map_err(|_| {
+            let principal = principal.map_err(|error| {
                 tracing::debug!(client = %call.client, "no valid key");
+                self.measured.metrics().authentication_failed(measured::failure(error));
                 throttle::failed_login(&self.limiter, seats::group(call.client))
             });
             match (principal?, wants) {
@@ -179,8 +207,8 @@ impl<E: EnforcementService> Stack<E> {
                     request.extensions_mut().insert(agent);
                 }
                 (Principal::Admin(admin), Wants::Admin) => drop(request.extensions_mut().insert(admin)),
-                (Principal::Admin(_), Wants::Agent) => return Err(Error::PermissionDenied("an agent key")),
-                (Principal::Agent(_), Wants::Admin) => return Err(Error::PermissionDenied("an admin key")),
+                (Principal::Admin(_), Wants::Agent) => return Err(self.wrong_kind("an agent key")),
+                (Principal::Agent(_), Wants::Admin) => return Err(self.wrong_kind("an admin key")),
             }
         }
 
@@ -208,6 +236,11 @@ impl<E: EnforcementService> Stack<E> {
             | Route::Reflection
             | Route::ReflectionAlpha => Ok(self.dispatch(route, streams, request, call, link).await),
         }
+    }
+
+    fn wrong_kind(&self, wanted: &'static str) -> Error {
+        self.measured.metrics().authentication_failed(Failure::WrongKind);
+        Error::PermissionDenied(wanted)
     }
 
     /// The gRPC services.
@@ -273,6 +306,11 @@ impl<E: EnforcementService> Stack<E> {
     /// Bytes of one check.
     pub(super) const fn max_enforce_size(&self) -> usize {
         self.limits.max_enforce_size
+    }
+
+    /// What is measured, for the HTTP face.
+    pub(super) const fn measured(&self) -> &Measured {
+        &self.measured
     }
 
     /// Whether it serves, for the HTTP face.

@@ -1,17 +1,16 @@
 //! The form of a line: the deployment guide's fields first, then the event's own, then those of the call around it.
 
 use std::fmt::{self, Write as _};
-use std::io::Write as _;
 
 use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
-use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
+use super::sink::Sink;
 use crate::clock::Clock;
 
 /// Fields of one line at most; a span has a few, an event not many more.
@@ -27,15 +26,36 @@ pub(super) enum Form {
 }
 
 /// Writes each event as one line.
-pub(super) struct Lines<W> {
+pub(super) struct Lines {
     form: Form,
     clock: Clock,
-    writer: W,
+    sink: Sink,
 }
 
-impl<W> Lines<W> {
-    pub(super) const fn new(form: Form, clock: Clock, writer: W) -> Self {
-        Self { form, clock, writer }
+impl Lines {
+    pub(super) const fn new(form: Form, clock: Clock, sink: Sink) -> Self {
+        Self { form, clock, sink }
+    }
+}
+
+/// Says how many lines are missing at its place.
+pub(super) struct Lost {
+    form: Form,
+    clock: Clock,
+}
+
+impl Lost {
+    pub(super) const fn new(form: Form, clock: Clock) -> Self {
+        Self { form, clock }
+    }
+
+    pub(super) fn line(&self, count: u64) -> String {
+        let message = "log lines were dropped here, standard error took none".to_owned();
+        let fields = Fields { message, others: vec![("count", count.into())] };
+        match self.form {
+            Form::Json => fields.json(&self.clock, Level::WARN, "agentguard::telemetry"),
+            Form::Text => fields.text(&self.clock, Level::WARN),
+        }
     }
 }
 
@@ -46,10 +66,9 @@ struct Fields {
     others: Vec<(&'static str, Value)>,
 }
 
-impl<S, W> Layer<S> for Lines<W>
+impl<S> Layer<S> for Lines
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
-    W: for<'a> MakeWriter<'a> + 'static,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
@@ -73,8 +92,7 @@ where
             Form::Json => fields.json(&self.clock, *meta.level(), meta.target()),
             Form::Text => fields.text(&self.clock, *meta.level()),
         };
-        // One write a line, so that lines of threads do not mix. Nowhere to complain if it fails.
-        self.writer.make_writer_for(meta).write_all(line.as_bytes()).ok();
+        self.sink.line(line);
     }
 }
 
@@ -210,8 +228,10 @@ mod tests {
         let written = Written::default();
         let writer = written.clone();
         let clock = Clock::fixed(Timestamp::from_micros(1_705_314_645_123_456));
-        let layer = Lines::new(form, clock, move || writer.clone());
+        let sink = Sink::start(writer, 64, |_| String::new()).unwrap();
+        let layer = Lines::new(form, clock, sink.clone());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
+        sink.flush();
         String::from_utf8(written.0.lock().unwrap().clone()).unwrap()
     }
 
@@ -252,6 +272,15 @@ mod tests {
         let json: Map<String, Value> = serde_json::from_str(&written).unwrap();
         assert_eq!(json["level"], "INFO");
         assert_eq!(written.matches("timestamp").count(), 1);
+    }
+
+    #[test]
+    fn a_gap_is_told_in_the_form_of_the_others() {
+        let clock = Clock::fixed(Timestamp::from_micros(0));
+        let line = Lost::new(Form::Json, clock.clone()).line(7);
+        let json: Map<String, Value> = serde_json::from_str(&line).unwrap();
+        assert_eq!((&json["level"], &json["count"]), (&"WARNING".into(), &7.into()));
+        assert!(Lost::new(Form::Text, clock).line(7).ends_with("count=7\n"));
     }
 
     #[test]

@@ -34,6 +34,8 @@ mod keys;
 mod ledger;
 mod limits;
 mod loss;
+mod metrics;
+mod monitoring;
 mod one_server;
 mod oracle;
 mod outcomes;

@@ -70,7 +70,7 @@ impl Drop for Turn {
 }
 
 impl Way {
-    /// Records what came of a decision; answers whether it was known already.
+    /// Records what came of a decision; answers the decision's action, or nothing if that was known already.
     ///
     /// # Errors
     /// Not found for an unknown decision or another agent's; already exists when another outcome is known.
@@ -80,7 +80,7 @@ impl Way {
         decision_id: DecisionId,
         outcome: Outcome,
         call: &Call,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<String>, Error> {
         // A caller that gives up and reports again must find what its first call recorded, so that call goes on to
         // its end without its caller.
         let (way, agent, call) = (self.clone(), agent.clone(), call.clone());
@@ -97,7 +97,7 @@ impl Way {
         decision_id: &DecisionId,
         outcome: &Outcome,
         call: &Call,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<String>, Error> {
         let records = {
             let _turn = self.look_ups.acquire().await.map_err(Error::internal)?;
             self.store.decision_records(decision_id, CLOCK_SLACK).await?
@@ -119,7 +119,7 @@ impl Way {
         // The first in the order of readers counts, should two replicas have recorded one each.
         if let Some(first) = records.iter().find(|record| record.entry.kind == Kind::Outcome) {
             return if same_outcome(first, outcome.success, &content.bytes) {
-                Ok(true)
+                Ok(None)
             } else {
                 Err(Error::AlreadyExists("another outcome of this decision is recorded".into()))
             };
@@ -131,7 +131,7 @@ impl Way {
         entry.request_id = Some(call.request_id.as_ref().to_owned());
         entry.replayable = Some(replayable);
         self.writer.record(vec![entry.with_content(content)]).await?;
-        Ok(false)
+        Ok(Some(decision.entry.action.clone().unwrap_or_default()))
     }
 
     /// Records an action that was never asked about. Never taken for a decision.
