@@ -68,6 +68,8 @@ pub struct Config {
     pub audit_redact_keys: Vec<String>,
     /// How often agents may call, and addresses fail to log in.
     pub rate_limit: RateLimit,
+    /// The collector that traces are sent to.
+    pub collector: Option<Secret>,
     /// What is counted, and who sees it.
     pub metrics: Metrics,
     /// The upper bound of a unary call.
@@ -246,6 +248,7 @@ impl Config {
             },
             audit_redact_keys: read.words("AUDIT_REDACT_KEYS"),
             rate_limit: RateLimit::load(&mut read),
+            collector: read.collector("OTEL_EXPORTER_OTLP_ENDPOINT"),
             metrics: Metrics::read(&mut read),
             log: Log {
                 level: match read.choice("LOG_LEVEL") {

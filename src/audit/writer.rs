@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use tokio::sync::{mpsc, oneshot, watch};
+use tracing::Instrument;
 
 use crate::clock::{Clock, Instant};
 use crate::ids::ChainId;
@@ -19,6 +20,7 @@ use crate::metrics::Timer;
 use crate::store::Store;
 use crate::store::chains::{Appender, Opened};
 use crate::store::revision::Stamp;
+use crate::telemetry;
 
 use super::Mode;
 use super::machine::{Command, Event, Failure, Head, Listed, Machine, Notice, Outcome, Settings, Ticket};
@@ -37,6 +39,8 @@ pub struct Receipt {
 
 struct Call {
     entries: Vec<Entry>,
+    /// The caller's wait, of which the statement that writes its entries is a part.
+    span: tracing::Span,
     answer: oneshot::Sender<Result<Receipt, Failure>>,
 }
 
@@ -96,6 +100,7 @@ impl Writer {
             callers: HashMap::new(),
             next_ticket: 0,
             began: clock.instant(),
+            waits: tracing::Span::none(),
             clock,
         };
         (Self { calls, close, state }, shell.run(receiver, closing))
@@ -107,9 +112,11 @@ impl Writer {
     /// What kept them from being written; see [`Failure`].
     pub async fn record(&self, entries: Vec<Entry>) -> Result<Receipt, Failure> {
         let (answer, answered) = oneshot::channel();
-        self.calls.try_send(Call { entries, answer }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => Failure::Overloaded,
-            mpsc::error::TrySendError::Closed(_) => Failure::Closing,
+        self.calls.try_send(Call { entries, span: tracing::Span::current(), answer }).map_err(|error| {
+            match error {
+                mpsc::error::TrySendError::Full(_) => Failure::Overloaded,
+                mpsc::error::TrySendError::Closed(_) => Failure::Closing,
+            }
         })?;
         answered.await.unwrap_or(Err(Failure::Closing))
     }
@@ -167,6 +174,8 @@ struct Shell {
     next_ticket: Ticket,
     /// When the command under way began.
     began: Instant,
+    /// The wait of the last caller: a commit that many share is shown under one of them.
+    waits: tracing::Span,
 }
 
 /// How a command ended.
@@ -219,6 +228,7 @@ impl Shell {
     fn submit(&mut self, call: Call) -> Option<Command> {
         self.next_ticket += 1;
         self.callers.insert(self.next_ticket, call.answer);
+        self.waits = call.span;
         self.step(Event::Submit { ticket: self.next_ticket, entries: call.entries })
     }
 
@@ -255,11 +265,14 @@ impl Shell {
 
     fn start(&mut self, command: Command) -> Running {
         self.began = self.clock.instant();
+        let waits = std::mem::replace(&mut self.waits, tracing::Span::none());
+        let step = waits.in_scope(|| tracing::info_span!(target: telemetry::STEP, "database"));
         let appender = Arc::clone(&self.appender);
         match command {
             Command::Append(batch) => Box::pin(async move {
                 let count = batch.records.len();
-                Ended::Done(within(appender.append(&batch)).await.unwrap_or(Outcome::Unknown), count)
+                let appended = within(appender.append(&batch)).instrument(step);
+                Ended::Done(appended.await.unwrap_or(Outcome::Unknown), count)
             }),
             Command::ReadHead(chain, seq) => Box::pin(async move {
                 Ended::Head(

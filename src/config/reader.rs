@@ -308,6 +308,16 @@ impl<'a> Reader<'a> {
         self.parsed(name, |_, text| is_postgres(text).then(|| Secret::new(text)))
     }
 
+    /// The URL of a collector.
+    pub fn collector(&mut self, name: &str) -> Option<Secret> {
+        self.parsed(name, |_, text| {
+            let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"))?;
+            let is_url = !rest.is_empty()
+                && !rest.contains(|letter: char| letter.is_whitespace() || letter.is_control());
+            is_url.then(|| Secret::new(text))
+        })
+    }
+
     /// The database's URL. Only its outer form is checked here; the store reads the rest.
     pub fn database(&mut self, name: &str) -> Database {
         let database = self.parsed(name, |_, text| {

@@ -453,6 +453,7 @@ pub const SETTINGS: &[(&str, &[Setting])] = &[
     ),
     ("Metrics", telemetry::METRICS),
     ("Logs", telemetry::LOGS),
+    ("Traces", telemetry::TRACES),
 ];
 
 /// Variables of the deployment guide that this version does not act on. Set, they are named in one warning line.

@@ -141,6 +141,8 @@ catalog! {
             "When the certificate in force ends, in seconds since 1970.", "Only where TLS ends here.";
         LINES_DROPPED = Counter "agentguard_log_lines_dropped_total" []
             "Log lines that were not written because standard error took none.", "";
+        SPANS = Counter "agentguard_trace_spans_total" [("result", "`ended`, `exported`, `failed`")]
+            "Spans of traces: all that ended, those a collector took, and those it did not.", "Only with a collector. What ended and is neither waits, or found the queue full.";
     }
 }
 

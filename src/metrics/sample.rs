@@ -34,6 +34,8 @@ pub struct Sample {
     pub certificate_end: Option<i64>,
     /// Log lines that were not written.
     pub lines_dropped: u64,
+    /// Spans by what became of them; empty without a collector.
+    pub spans: Vec<(&'static str, u64)>,
 }
 
 /// The audit writer at one moment.
@@ -100,6 +102,7 @@ impl Sample {
             default_partition_in_use: Some(false),
             pools: vec![Pool { name: "main", used: 0, idle: 0, max: 0 }],
             certificate_end: Some(0),
+            spans: vec![("ended", 0)],
             ..Self::default()
         }
     }
@@ -123,6 +126,9 @@ impl Sample {
             ],
             name if name == catalog::LIMITER_OUTAGES.name => alone(limits.outages),
             name if name == catalog::LINES_DROPPED.name => alone(self.lines_dropped),
+            name if name == catalog::SPANS.name => {
+                self.spans.iter().map(|(result, count)| (*count, vec![*result])).collect()
+            }
             _ => Vec::new(),
         }
     }

@@ -131,6 +131,7 @@ fn every_metric_of_the_catalogue_is_on_the_page_with_its_kind_and_labels() {
         default_partition_in_use: Some(true),
         pools: vec![Pool { name: "main", used: 2, idle: 1, max: 9 }],
         certificate_end: Some(1),
+        spans: vec![("ended", 1)],
         ..Sample::default()
     };
     let page = page(&metrics, sample);

@@ -158,6 +158,7 @@ impl State {
             database: self.store.kind(),
             certificate_end: self.tls.as_ref().and_then(Tls::until).map(|end| end.as_micros() / 1_000_000),
             lines_dropped: crate::telemetry::lines_dropped(),
+            spans: crate::telemetry::spans(),
         }
     }
 }

@@ -31,6 +31,7 @@ use crate::pb::v1::enforcement_service_server::{EnforcementService, EnforcementS
 use crate::rate_limit::Limiter;
 use crate::service::call::{self, Call, InFlight};
 use crate::service::{Error, status, throttle};
+use crate::telemetry;
 
 /// A call with less time than this is refused before anything is done for it: no timer is as fine, so that it would be
 /// decided and recorded for a caller who is gone.
@@ -59,10 +60,10 @@ pub(super) struct Stack<E> {
 
 impl<E: EnforcementService> Answer for Stack<E> {
     async fn answer(self: Arc<Self>, request: Request<Body>, link: Arc<Link>) -> Response<Body> {
-        // Request id and span: outermost, so that whatever happens below is found again by its id. The span is of the
-        // highest level, so that no LOG_LEVEL hides the id.
+        // Request id and span: outermost, so that whatever happens below is found again by its id.
         let request_id = envelope::request_id(request.headers(), crate::entropy::id);
-        let span = tracing::error_span!("call", %request_id, path = request.uri().path());
+        let span = telemetry::call(&request_id, request.uri().path(), request.headers());
+        let trace = telemetry::trace_response(&span);
         let speaks_grpc = route::is_grpc(&request);
 
         // Route: a path, a method or a content type that nobody answers costs nothing further.
@@ -88,6 +89,9 @@ impl<E: EnforcementService> Answer for Stack<E> {
         };
         if let Ok(value) = HeaderValue::from_str(&request_id) {
             response.headers_mut().insert(envelope::REQUEST_ID, value);
+        }
+        if let Some(trace) = trace {
+            response.headers_mut().insert(envelope::TRACE_RESPONSE, trace);
         }
         if !speaks_grpc {
             gateway::secure(response.headers_mut(), link.entrance.is_https());
@@ -194,7 +198,8 @@ impl<E: EnforcementService> Stack<E> {
 
         // Authenticate: before a byte of the message is read.
         if let Some(wants) = route.wants() {
-            let principal = self.authenticator.authenticate(request.headers()).await;
+            let step = tracing::info_span!(target: telemetry::STEP, "authenticate");
+            let principal = self.authenticator.authenticate(request.headers()).instrument(step).await;
             let principal = principal.map_err(|error| {
                 tracing::debug!(client = %call.client, "no valid key");
                 self.measured.metrics().authentication_failed(measured::failure(error));
@@ -217,7 +222,8 @@ impl<E: EnforcementService> Stack<E> {
         // Throttle: limits belong to whoever was authenticated. Admins and those who need no key have none.
         let quota = match request.extensions().get::<Agent>() {
             Some(agent) if route.costs_one(request.uri().path()) => {
-                throttle::charge(&self.limiter, agent, 1).await?
+                let step = tracing::info_span!(target: telemetry::STEP, "throttle");
+                throttle::charge(&self.limiter, agent, 1).instrument(step).await?
             }
             Some(_) | None => None,
         };

@@ -15,6 +15,7 @@ use crate::auth::Agent;
 use crate::config::DecisionDetail;
 use crate::metrics::{Failure, Metrics};
 use crate::pb::{rpc, v1};
+use crate::policy::Verdict;
 use crate::rate_limit::Limiter;
 
 use super::Error;
@@ -80,6 +81,8 @@ impl Enforcement {
     fn answer(&self, agent: &Agent, answered: &Answered) -> v1::Decision {
         self.tally.count(answered.decision.code);
         let agent_id = &agent.entry().subject.id;
+        let allowed = answered.decision.verdict == Verdict::Allow;
+        tracing::debug!(%agent_id, action = %answered.action, allowed, "Enforcement check");
         self.metrics.decided(agent_id, &answered.action, &answered.decision, !answered.is_repeat);
         let answer = Answer {
             decision: &answered.decision,

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use serde_json::Value;
 use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id};
+use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
@@ -77,6 +77,13 @@ where
         span.extensions_mut().insert(fields);
     }
 
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        if let Some(fields) = span.extensions_mut().get_mut::<Fields>() {
+            values.record(fields);
+        }
+    }
+
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut fields = Fields::default();
         event.record(&mut fields);
@@ -99,6 +106,10 @@ where
 impl Fields {
     /// The innermost naming wins.
     fn add(&mut self, name: &'static str, value: Value) {
+        // What is meant for traces.
+        if name.starts_with("otel.") {
+            return;
+        }
         if self.others.len() < MAX_FIELDS && self.others.iter().all(|(known, _)| *known != name) {
             self.others.push((name, value));
         }
@@ -111,10 +122,13 @@ impl Fields {
             ("level", name(level).into()),
             ("logger", "agentguard".into()),
             ("message", Value::String(self.message)),
-            ("target", target.into()),
         ];
-        let rest = self.others.into_iter().filter(|(name, _)| !FIXED.contains(name));
-        for (index, (name, value)) in fixed.into_iter().chain(rest).enumerate() {
+        let others: Vec<_> = self.others.into_iter().filter(|(name, _)| !FIXED.contains(name)).collect();
+        let (mut guides, rest): (Vec<_>, Vec<_>) =
+            others.into_iter().partition(|(name, _)| GUIDES.contains(name));
+        guides.sort_by_key(|(name, _)| GUIDES.iter().position(|known| known == name));
+        let own = [("target", Value::from(target))];
+        for (index, (name, value)) in fixed.into_iter().chain(guides).chain(own).chain(rest).enumerate() {
             let comma = if index == 0 { "" } else { ", " };
             // Writing to a string cannot fail.
             write!(line, "{comma}{}: {value}", Value::from(name)).ok();
@@ -141,6 +155,9 @@ impl Fields {
         line
     }
 }
+
+/// The guide's other fields, in its order; a line has those that are known.
+const GUIDES: [&str; 4] = ["agent_id", "action", "allowed", "request_id"];
 
 const FIXED: [&str; 5] = ["timestamp", "level", "logger", "message", "target"];
 
@@ -240,14 +257,21 @@ mod tests {
         let written = lines(Form::Json, || {
             let span = tracing::error_span!("call", request_id = "req-1", allowed = false);
             let _entered = span.enter();
-            tracing::warn!(target: "agentguard::service", allowed = true, count = 3, "Enforcement check");
+            tracing::warn!(
+                target: "agentguard::service",
+                allowed = true,
+                count = 3,
+                action = "read:file",
+                agent_id = "agt_1",
+                "Enforcement check"
+            );
         });
         assert_eq!(
             written,
             concat!(
                 r#"{"timestamp": "2024-01-15T10:30:45.123456Z", "level": "WARNING", "logger": "agentguard", "#,
-                r#""message": "Enforcement check", "target": "agentguard::service", "allowed": true, "count": 3, "#,
-                r#""request_id": "req-1"}"#,
+                r#""message": "Enforcement check", "agent_id": "agt_1", "action": "read:file", "allowed": true, "#,
+                r#""request_id": "req-1", "target": "agentguard::service", "count": 3}"#,
                 "\n"
             )
         );

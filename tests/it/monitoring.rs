@@ -41,7 +41,7 @@ fn strangers(text: &str) -> Vec<String> {
     let by = Regex::new(r"\b(?:by|ignoring|on) \(([^)]*)\)").unwrap();
     let shown = Regex::new(r"\{\{\s*(?:\$labels\.)?(\w+)\s*\}\}").unwrap();
     // What Prometheus itself adds to every series.
-    let given = ["job", "instance"];
+    let given = ["job", "instance", "alertname", "alertstate"];
     let every: BTreeSet<&str> = known.values().flatten().copied().chain(given).collect();
     let mut wrong = Vec::new();
     for found in series.captures_iter(text) {

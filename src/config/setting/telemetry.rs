@@ -46,7 +46,7 @@ pub(super) const LOGS: &[Setting] = &[
         kind: Kind::Choice(&["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"]),
         default: Some("INFO"),
         dev: None,
-        meaning: "The least level that is logged (`WARN` is accepted for `WARNING`).",
+        meaning: "The least level that is logged (`WARN` is accepted for `WARNING`). From `DEBUG` on each check has a line; the audit has its record at any level.",
     },
     Setting {
         name: "LOG_FORMAT",
@@ -56,3 +56,13 @@ pub(super) const LOGS: &[Setting] = &[
         meaning: "One JSON object a line, or lines for people. Logs go to standard error.",
     },
 ];
+
+pub(super) const TRACES: &[Setting] = &[Setting {
+    name: "OTEL_EXPORTER_OTLP_ENDPOINT",
+    kind: Kind::Url {
+        accepted: "`http://host:4317`, or `https://…` of a collector that speaks OTLP over gRPC",
+    },
+    default: None,
+    dev: None,
+    meaning: "The collector that traces are sent to; unset, there are none. A call joins the trace that its `traceparent` names, and its answer says by `traceresponse` which span it was. The OpenTelemetry library reads these of its variables itself: `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG`, `OTEL_BSP_*`, `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_EXPORTER_OTLP_TIMEOUT`.",
+}];
