@@ -73,6 +73,8 @@ async fn a_new_pair_is_in_force_and_a_broken_one_is_not() {
     assert!(watch.look().await);
     let second = watch.tls.0.config.load_full();
     assert!(!Arc::ptr_eq(&first, &second) && watch.trouble.is_none());
+    assert!(watch.tls.until().is_some());
+    assert_eq!(watch.tls.until(), watch.validity.map(|validity| validity.until), "metrics say when it ends");
 
     for broken in ["", "-----BEGIN CERTIFICATE-----\n", "nonsense"] {
         folder.write("tls.crt", broken);
