@@ -9,6 +9,7 @@ pub mod client;
 pub mod document;
 pub mod door;
 pub mod dotenv;
+mod metrics;
 pub mod network;
 mod placeholder;
 mod rate_limit;
@@ -24,6 +25,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use door::{Door, Https, TlsFiles, tls_file};
+pub use metrics::Metrics;
 pub use network::Network;
 pub use rate_limit::RateLimit;
 pub use secret::Secret;
@@ -69,6 +71,10 @@ pub struct Config {
     pub audit_redact_keys: Vec<String>,
     /// How often agents may call, and addresses fail to log in.
     pub rate_limit: RateLimit,
+    /// The collector that traces are sent to.
+    pub collector: Option<Secret>,
+    /// What is counted, and who sees it.
+    pub metrics: Metrics,
     /// The upper bound of a unary call.
     pub request_timeout: Duration,
     /// The largest request message, in bytes.
@@ -264,6 +270,8 @@ impl Config {
             },
             audit_redact_keys: read.words("AUDIT_REDACT_KEYS"),
             rate_limit: RateLimit::load(&mut read),
+            collector: read.collector("OTEL_EXPORTER_OTLP_ENDPOINT"),
+            metrics: Metrics::read(&mut read),
             log: Log {
                 level: match read.choice("LOG_LEVEL") {
                     "TRACE" => LogLevel::Trace,

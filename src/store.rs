@@ -20,6 +20,7 @@ use sqlx::sqlite::{
 pub mod agents;
 pub mod chains;
 pub mod changes;
+pub mod connections;
 pub mod keys;
 pub mod kill_switches;
 pub(crate) mod lane;

@@ -78,6 +78,23 @@ impl Store {
     }
 }
 
+const DEFAULT_IN_USE: &str = "select exists (select 1 from audit_logs_default limit 1)";
+
+impl Store {
+    /// Whether records lie in the default partition, because their month was not made; `None` on SQLite, which has no
+    /// months.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn default_month_in_use(&self) -> Result<Option<bool>, Error> {
+        let Self::Postgres(store) = self else { return Ok(None) };
+        let mut tx = store.main.begin().await?;
+        let (in_use,): (bool,) = sql_as!(false, (bool,), DEFAULT_IN_USE).fetch_one(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(Some(in_use))
+    }
+}
+
 async fn attach(pool: &sqlx::PgPool, month: Month) -> Result<(), Error> {
     let (table, from, to) = (month.table(), month.first_instant(), month.plus(1).first_instant());
     // Every part of this text is made of numbers above; an identifier cannot be a bound value.

@@ -219,6 +219,9 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         self.kill();
+        if !std::thread::panicking() {
+            assert_eq!(crate::logs::secret_in(&self.log()), None, "a key is in the log");
+        }
         if std::thread::panicking() {
             let log = self.log();
             let lines: Vec<_> = log.lines().collect();

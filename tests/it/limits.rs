@@ -76,6 +76,7 @@ const LIMITS: &[(&str, &str, &str)] = &[
     ("A call waits for Redis", "rate_limit/redis.rs", "BUDGET"),
     ("Failures in a row before Redis is not asked", "rate_limit/redis.rs", "TOLERATED"),
     ("Connections to Redis, a replica", "rate_limit/redis.rs", "CONNECTIONS"),
+    ("Log lines that wait to be written", "telemetry/sink.rs", "MAX_WAITING"),
     ("Look-ups of one decision in the database", "service/enforcement/way.rs", "MAX_LOOK_UPS"),
     ("Agents' listings in the database", "service/enforcement/way.rs", "MAX_LISTINGS"),
     ("Streams reset before they are accepted", "server/limits.rs", "MAX_PENDING_RESETS"),

@@ -108,6 +108,11 @@ pub const SHOWN: [(&str, &str, &str); 35] = [
         "tests/it/prober/seats.rs",
         "a_listener_beside_the_main_one_has_fewer_seats",
     ),
+    (
+        "Log lines that wait to be written",
+        "src/telemetry/sink.rs",
+        "a_reader_that_takes_nothing_keeps_nobody_waiting_and_what_is_dropped_is_counted_and_told",
+    ),
     // Frames, which no message states.
     (
         "Frames of a connection that belong to no call",
