@@ -12,6 +12,7 @@ pub mod dotenv;
 mod metrics;
 pub mod network;
 mod placeholder;
+mod postgres_url;
 mod rate_limit;
 mod reader;
 mod secret;
@@ -105,6 +106,8 @@ pub enum Database {
 /// Bounds of the pool of database connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pool {
+    /// Connections that are kept while nobody needs them: `DATABASE_POOL_SIZE`.
+    pub kept_connections: u32,
     /// The most connections: `DATABASE_POOL_SIZE` and `DATABASE_MAX_OVERFLOW` together.
     pub max_connections: u32,
     /// How long to wait for a free one.
@@ -242,6 +245,7 @@ impl Config {
             database_direct: if dev { None } else { read.postgres("DATABASE_DIRECT_URL") },
             database_migrate: if dev { None } else { read.postgres("DATABASE_MIGRATE_URL") },
             pool: Pool {
+                kept_connections: read.number("DATABASE_POOL_SIZE"),
                 max_connections: read
                     .number::<u32>("DATABASE_POOL_SIZE")
                     .saturating_add(read.number::<u32>("DATABASE_MAX_OVERFLOW")),
@@ -346,6 +350,7 @@ impl Config {
             }
         }
         self.check_feed(read);
+        self.check_ways(read);
         let peppers = [("KEY_PEPPER", &self.key_pepper), ("KEY_PEPPER_PREVIOUS", &self.key_pepper_previous)];
         for (name, pepper) in peppers {
             if let Some(wrong) = pepper.as_ref().and_then(|pepper| placeholder::weakness(pepper.expose())) {
@@ -373,6 +378,29 @@ impl Config {
         match program {
             Program::Serve | Program::Dev { .. } => self.check_exposure(read),
             Program::Migrate => {}
+        }
+    }
+
+    /// What the URLs of PostgreSQL ask for.
+    fn check_ways(&self, read: &mut Reader<'_>) {
+        let url = match &self.database {
+            Database::Sqlite(_) => None,
+            Database::Postgres(url) => Some(url),
+        };
+        for (name, url) in [
+            ("DATABASE_URL", url),
+            ("DATABASE_DIRECT_URL", self.database_direct.as_ref()),
+            ("DATABASE_MIGRATE_URL", self.database_migrate.as_ref()),
+        ] {
+            let Some(url) = url.map(Secret::expose) else { continue };
+            if let Some((wrong, accepted)) = postgres_url::fault(url) {
+                read.fault(name, &wrong, &accepted);
+            } else if let Some(mode) = postgres_url::unverified(url) {
+                read.warn(format!(
+                    "{name} has sslmode {mode}: whoever is in between can read and change what is sent; use \
+                     sslmode=verify-full with sslrootcert"
+                ));
+            }
         }
     }
 

@@ -1,8 +1,9 @@
 //! The database: SQLite in one file, or PostgreSQL, behind one closed set. Rows leave this room as checked
 //! domain values, or as an error that names the table and the key.
 //!
-//! Three pools each: `main` for admin calls and look-ups, `audit` for the audit writer alone and `poll` for the
-//! revision poll alone, so that neither an export nor a crowd of admins can starve a decision.
+//! Ways apart: `main` for agents' look-ups, `exports` for listings and verification (of PostgreSQL a share of `main`),
+//! `admin` for admin calls and whatever keeps the server healthy, one connection for the audit writer alone and one for
+//! the revision poll alone. So neither an export nor a crowd of admins can starve a decision, nor agents an admin.
 //!
 //! **Invariant:** no session state. A connection that may be a pooler's gets every statement unnamed and inside
 //! an explicit transaction (PgBouncer 1.18 hands out another statement's rows otherwise).
@@ -12,7 +13,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::Connection;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -21,6 +22,7 @@ pub mod agents;
 pub mod chains;
 pub mod changes;
 pub mod connections;
+mod contact;
 pub mod keys;
 pub mod kill_switches;
 pub(crate) mod lane;
@@ -30,6 +32,7 @@ mod lock;
 pub mod migrate;
 pub mod months;
 pub mod policies;
+mod pool;
 pub mod records;
 pub mod revision;
 pub mod settings;
@@ -40,8 +43,14 @@ pub mod stats;
 pub struct Options {
     /// The database.
     pub location: Location,
-    /// Connections of the main pool at most, 1 to 1,000; the audit writer and the poll have one more each.
+    /// Connections of the main pool at most, 1 to 2,000. Beside it PostgreSQL sees at most [`ADMIN_CONNECTIONS`], one
+    /// of the audit writer and one of the poll.
     pub max_connections: u32,
+    /// How many of them are kept while nobody needs them.
+    pub kept_connections: u32,
+    /// How many of them exports (listings, verification, whoever follows) may use at once; `None` for what fits the
+    /// way to the database.
+    pub export_connections: Option<u32>,
     /// How long a caller waits for a connection of the main pool.
     pub acquire_timeout: Duration,
     /// How long a connection lives before it is replaced.
@@ -87,6 +96,8 @@ impl Options {
         Self {
             location,
             max_connections: 10,
+            kept_connections: 10,
+            export_connections: None,
             acquire_timeout: Duration::from_secs(30),
             max_lifetime: Duration::from_secs(3600),
             allow_network_file_system: false,
@@ -170,7 +181,9 @@ pub enum Store {
 /// The pools to PostgreSQL.
 #[derive(Clone, Debug)]
 pub struct Postgres {
-    pub(crate) main: PgPool,
+    pub(crate) main: pool::Pool,
+    pub(crate) exports: pool::Pool,
+    pub(crate) admin: pool::Pool,
     /// How the audit writer and the poll reach it, each over one connection of its own.
     pub(crate) own: std::sync::Arc<lane::Reach>,
     pub(crate) poll: std::sync::Arc<lane::Lane>,
@@ -180,6 +193,8 @@ pub struct Postgres {
 #[derive(Clone, Debug)]
 pub struct Sqlite {
     pub(crate) main: SqlitePool,
+    pub(crate) exports: SqlitePool,
+    pub(crate) admin: SqlitePool,
     pub(crate) audit: SqlitePool,
     pub(crate) poll: SqlitePool,
     _lock: std::sync::Arc<lock::FileLock>,
@@ -202,12 +217,19 @@ macro_rules! on_pool {
     ($store:expr, $pool:ident, |$tx:ident, $keep:ident| $body:expr) => {
         match $store {
             $crate::store::Store::Postgres(store) => {
-                let mut $tx = store.$pool.begin_with($crate::store::BEGIN_READ).await?;
-                let $keep = false;
-                let out: Result<_, $crate::store::Error> = async { $body }.await;
-                let out = out?;
-                $tx.commit().await?;
-                Ok::<_, $crate::store::Error>(out)
+                let whole = store.$pool.whole(async {
+                    let mut $tx = store.$pool.begin($crate::store::BEGIN_READ).await?;
+                    let $keep = false;
+                    let out: Result<_, $crate::store::Error> = async { $body }.await;
+                    match out {
+                        Ok(out) => {
+                            $tx.commit().await?;
+                            Ok::<_, $crate::store::Error>(out)
+                        }
+                        Err(error) => Err($tx.refuse(error).await),
+                    }
+                });
+                whole.await
             }
             $crate::store::Store::Sqlite(store) => {
                 let mut $tx = store.$pool.begin().await?;
@@ -237,6 +259,13 @@ macro_rules! sql_as {
 
 pub(crate) use {on_pool, sql, sql_as};
 
+/// Rolls a transaction of SQLite back because of `error`.
+pub(crate) async fn refuse_sqlite(tx: sqlx::Transaction<'static, sqlx::Sqlite>, error: Error) -> Error {
+    // It is rolled back when it is dropped, too.
+    drop(tx.rollback().await);
+    error
+}
+
 impl Store {
     /// Opens the database, without migrating it.
     ///
@@ -263,10 +292,15 @@ impl Store {
     /// Closes every connection; the file lock goes with the last clone.
     pub async fn close(&self) {
         match self {
-            Self::Postgres(store) => store.main.close().await,
+            Self::Postgres(store) => {
+                store.main.close().await;
+                store.admin.close().await;
+            }
             Self::Sqlite(store) => {
                 store.audit.close().await;
                 store.poll.close().await;
+                store.admin.close().await;
+                store.exports.close().await;
                 store.main.close().await;
             }
         }
@@ -282,23 +316,40 @@ impl Postgres {
                 .extra_float_digits(None)
                 .statement_cache_capacity(64))
         };
-        let main = PgPoolOptions::new()
-            .max_connections(options.max_connections)
-            .acquire_timeout(options.acquire_timeout)
-            .max_lifetime(options.max_lifetime)
-            // After the database was restarted every pooled connection is dead. Decisions do not come this way, so
-            // a round trip is a fair price for not failing a call for each of them.
-            .test_before_acquire(true)
-            .connect_with(parse(url)?)
-            .await?;
+        let contact = std::sync::Arc::new(contact::Contact::new());
+        let most = options.max_connections.max(1);
+        let bounds = |most: u32, kept: u32| pool::Bounds {
+            most,
+            kept,
+            patience: options.acquire_timeout,
+            life: options.max_lifetime,
+        };
+        let main = pool::Pool::new(parse(url)?, bounds(most, options.kept_connections.min(most)), &contact);
+        // Where a direct way is known this one may be a pooler's, which shares few connections among all replicas.
+        let exports = match (options.export_connections, direct_url) {
+            (Some(exports), _) => exports,
+            (None, Some(_)) => most - most / 4,
+            (None, None) => EXPORTS_BEHIND_A_POOLER,
+        };
+        let exports = main.share(exports.clamp(1, most));
+        let admin = pool::Pool::new(parse(url)?, bounds(ADMIN_CONNECTIONS, ADMIN_CONNECTIONS), &contact);
+        admin.meet().await?;
         let own = std::sync::Arc::new(lane::Reach {
             options: parse(direct_url.unwrap_or(url))?,
             direct: direct_url.is_some(),
+            contact,
         });
         let poll = std::sync::Arc::new(lane::Lane::new(&own));
-        Ok(Self { main, own, poll })
+        Ok(Self { main, exports, admin, own, poll })
     }
 }
+
+/// Connections to PostgreSQL for admin calls, health and the server's own chores.
+pub const ADMIN_CONNECTIONS: u32 = 4;
+
+/// Exports at once where the way to PostgreSQL may be a pooler's. Its connections are shared by all, and who waits for
+/// one waits behind whole pages of records: with two of them a pool of four always has one left for decisions.
+pub const EXPORTS_BEHIND_A_POOLER: u32 = 2;
 
 /// How long a SQLite writer waits for another one of this process.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -332,10 +383,15 @@ impl Sqlite {
         let main =
             pool(options.max_connections.min(SQLITE_MAIN_CONNECTIONS)).connect_with(connect.clone()).await?;
         let audit = pool(1).connect_lazy_with(connect.clone());
-        let poll = pool(1).connect_lazy_with(connect);
-        Ok(Self { main, audit, poll, _lock: std::sync::Arc::new(held) })
+        let poll = pool(1).connect_lazy_with(connect.clone());
+        let exports = pool(SQLITE_SIDE_CONNECTIONS).connect_lazy_with(connect.clone());
+        let admin = pool(SQLITE_SIDE_CONNECTIONS).connect_lazy_with(connect);
+        Ok(Self { main, exports, admin, audit, poll, _lock: std::sync::Arc::new(held) })
     }
 }
 
 /// Each connection to SQLite is a thread; readers do not block one another, so a few serve everybody.
 const SQLITE_MAIN_CONNECTIONS: u32 = 4;
+
+/// As many for exports, and for admins.
+const SQLITE_SIDE_CONNECTIONS: u32 = 2;

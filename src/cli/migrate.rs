@@ -6,7 +6,7 @@ use super::output::{Style, note};
 use super::{Exit, Failure, Session, block_on, failure};
 use crate::clock::Timestamp;
 use crate::config::{Config, Database, Flags, Program};
-use crate::store::migrate::{BINARY, MIGRATIONS, Migration, Status};
+use crate::store::migrate::{BINARY, MIGRATIONS, Migration, ROLES, Status};
 use crate::store::{Error, Location, Options, Store};
 
 /// Bring the database to the schema this program needs
@@ -24,6 +24,7 @@ enum Command {
     Up(Up),
     #[command(name = "status")]
     Show(Show),
+    Roles(Roles),
 }
 
 /// Run the pending migrations, each in one transaction
@@ -36,7 +37,8 @@ Examples:
   DATABASE_MIGRATE_URL=postgresql://owner@db/agentguard agentguard migrate up
 
 Uses DATABASE_MIGRATE_URL, else DATABASE_DIRECT_URL, else DATABASE_URL (docs/configuration.md). Servers of the version \
-before go on serving meanwhile. On PostgreSQL it also makes the months of audit_logs ahead. Running it again changes nothing. With --json: {\"version\", \"applied\": [{\"version\", \
+before go on serving meanwhile. On PostgreSQL it also makes the months of audit_logs ahead, and grants the roles of `agentguard migrate roles` their \
+rights, where there are such roles. Running it again changes nothing. With --json: {\"version\", \"applied\": [{\"version\", \
 \"name\"}]}; with --dry-run also {\"sql\"} in each, and nothing is applied.")]
 struct Up {
     /// Only print the SQL that would be run
@@ -65,11 +67,26 @@ struct Show {
     json: bool,
 }
 
+/// Print the SQL that makes the roles of a deployment on PostgreSQL
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  agentguard migrate roles | psql postgresql://postgres@db/agentguard
+  agentguard migrate roles > roles.sql    (to be read first)
+
+For psql, as a superuser, in AgentGuard's database; nothing is connected to here. It makes agentguard_migrate (the \
+owner), agentguard_app (what a server may do), agentguard_read (what an auditor may do) and the login agentguard, and \
+hands tables that are there to the owner. `agentguard migrate up` then grants each its rights (docs/postgresql.md).")]
+struct Roles {}
+
 pub fn run(args: &Args, session: &mut Session<'_>) -> Result<Exit, Failure> {
+    if let Some(Command::Roles(_)) = &args.command {
+        return roles(session);
+    }
     let config =
         Config::load(&Program::Migrate, session.env, &Flags::new()).map_err(Failure::Configuration)?;
     let up_args = match &args.command {
-        None => &args.up,
+        None | Some(Command::Roles(_)) => &args.up,
         Some(Command::Up(args)) => args,
         Some(Command::Show(args)) => return status(args, &config, session),
     };
@@ -88,6 +105,11 @@ fn up(args: &Up, config: &Config, session: &mut Session<'_>) -> Result<Exit, Fai
         session.out.line(format_args!("applied {:04} {}", migration.version, migration.name))?;
     }
     session.out.styled(Style::Good, format_args!("the database has schema {}", status.version))?;
+    Ok(Exit::Done)
+}
+
+fn roles(session: &mut Session<'_>) -> Result<Exit, Failure> {
+    session.out.line(ROLES.trim_end())?;
     Ok(Exit::Done)
 }
 

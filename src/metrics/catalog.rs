@@ -47,7 +47,7 @@ const STATUS: (&str, &str) =
     ("status", "HTTP status of the answer or of the error's reason ([errors.md](errors.md))");
 const AGENT: (&str, &str) = ("agent_id", "the agent, `other`");
 const ACTION: (&str, &str) = ("action", "the canonical action, `unmatched`, `other`");
-const POOL: (&str, &str) = ("pool", "`main`, `audit`, `poll`");
+const POOL: (&str, &str) = ("pool", "`main`, `admin`; on SQLite also `exports`, `audit`, `poll`");
 
 macro_rules! catalog {
     ($($group:literal { $($id:ident = $kind:ident $name:literal [$($label:expr),*] $help:literal, $note:literal;)+ })+) => {

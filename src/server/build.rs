@@ -289,6 +289,7 @@ fn options(config: &Config) -> Options {
     };
     Options {
         max_connections: config.pool.max_connections,
+        kept_connections: config.pool.kept_connections,
         acquire_timeout: config.pool.timeout,
         max_lifetime: config.pool.recycle,
         ..Options::at(location)
@@ -365,7 +366,7 @@ async fn keeper(config: &Config, store: &Store) -> Result<Keeper, Error> {
     Ok(Keeper::new(key, config.audit_redact_keys.clone()))
 }
 
-/// A role that may not make tables is not refused: whoever owns them runs `agentguard migrate up` on a schedule.
+/// Who cannot make them is not refused: there are months ahead, and a warning each time.
 async fn look_after_months(store: &Store, clock: &Clock) {
     match store.make_months(clock.now()).await {
         Ok(made) if made.is_empty() => {}

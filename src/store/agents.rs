@@ -112,7 +112,7 @@ impl Store {
     /// When the database is away.
     pub async fn agent(&self, id: &AgentId) -> Result<Option<AgentEntry>, Error> {
         let row: Option<AgentRow> =
-            on_pool!(self, main, |tx, keep| Ok(sql_as!(keep, AgentRow, BY_ID, id.as_str())
+            on_pool!(self, admin, |tx, keep| Ok(sql_as!(keep, AgentRow, BY_ID, id.as_str())
                 .fetch_optional(&mut *tx)
                 .await?))?;
         row.map(AgentEntry::try_from).transpose()
@@ -128,7 +128,7 @@ impl Store {
         after: Option<&AgentId>,
         limit: i64,
     ) -> Result<Vec<AgentEntry>, Error> {
-        let rows: Vec<AgentRow> = on_pool!(self, main, |tx, keep| Ok(sql_as!(
+        let rows: Vec<AgentRow> = on_pool!(self, admin, |tx, keep| Ok(sql_as!(
             keep,
             AgentRow,
             LIST,

@@ -121,7 +121,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<KeyEntry>, Error> {
         let after = after.map_or("", KeyId::as_str);
-        let rows: Vec<KeyRow> = on_pool!(self, main, |tx, keep| Ok(sql_as!(
+        let rows: Vec<KeyRow> = on_pool!(self, admin, |tx, keep| Ok(sql_as!(
             keep,
             KeyRow,
             OF_AGENT,
@@ -182,14 +182,17 @@ impl Store {
     pub async fn touch_keys(&self, used: &[(KeyId, Timestamp)]) -> Result<(), Error> {
         match self {
             Self::Postgres(store) => {
-                let mut tx = store.main.begin_with(super::BEGIN_WRITE).await?;
-                for (id, at) in used {
-                    sql!(false, USED, id.as_str(), at.as_micros()).execute(&mut *tx).await?;
-                }
-                tx.commit().await?;
+                let whole = store.admin.whole(async {
+                    let mut tx = store.admin.begin(super::BEGIN_WRITE).await?;
+                    for (id, at) in used {
+                        sql!(false, USED, id.as_str(), at.as_micros()).execute(&mut *tx).await?;
+                    }
+                    Ok(tx.commit().await?)
+                });
+                whole.await?;
             }
             Self::Sqlite(store) => {
-                let mut tx = store.main.begin_with("begin immediate").await?;
+                let mut tx = store.admin.begin_with("begin immediate").await?;
                 for (id, at) in used {
                     sql!(true, USED, id.as_str(), at.as_micros()).execute(&mut *tx).await?;
                 }

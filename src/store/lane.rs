@@ -1,11 +1,14 @@
 //! A connection to PostgreSQL that one task has to itself, and that is thrown away whenever an operation on it does
 //! not end well, so that no late answer of one statement is ever taken for another's.
 
+use std::sync::Arc;
+
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use tokio::sync::Mutex;
 
 use super::Error;
+use super::contact::Contact;
 
 /// On a session of our own the limits hold for every statement, also those that stand alone.
 ///
@@ -23,6 +26,8 @@ pub(crate) struct Reach {
     pub(crate) options: PgConnectOptions,
     /// Whether that is PostgreSQL itself rather than a pooler: then statements may be named and stand alone.
     pub(crate) direct: bool,
+    /// Told of every answer.
+    pub(crate) contact: Arc<Contact>,
 }
 
 /// One connection, or none.
@@ -54,6 +59,7 @@ impl Lane {
     }
 
     pub(crate) async fn put(&self, connection: PgConnection) {
+        self.reach.contact.heard();
         *self.slot.lock().await = Some(connection);
     }
 }

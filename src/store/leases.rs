@@ -59,16 +59,19 @@ impl Store {
     pub async fn take_lease(&self, name: &str, holder: &str, life: Duration) -> Result<bool, Error> {
         let row: Option<(i64,)> = match self {
             Self::Postgres(store) => {
-                let mut tx = store.main.begin_with(BEGIN_WRITE).await?;
-                let row = sql_as!(false, (i64,), LEASE_PG, name, holder, micros(life))
-                    .fetch_optional(&mut *tx)
-                    .await?;
-                tx.commit().await?;
-                row
+                let whole = store.admin.whole(async {
+                    let mut tx = store.admin.begin(BEGIN_WRITE).await?;
+                    let row = sql_as!(false, (i64,), LEASE_PG, name, holder, micros(life))
+                        .fetch_optional(&mut *tx)
+                        .await?;
+                    tx.commit().await?;
+                    Ok(row)
+                });
+                whole.await?
             }
             Self::Sqlite(store) => {
                 sql_as!(true, (i64,), LEASE_SQLITE, name, holder, micros(life))
-                    .fetch_optional(&store.main)
+                    .fetch_optional(&store.admin)
                     .await?
             }
         };
@@ -82,12 +85,15 @@ impl Store {
     pub async fn chain_seen(&self, chain: &ChainId) -> Result<(), Error> {
         match self {
             Self::Postgres(store) => {
-                let mut tx = store.main.begin_with(BEGIN_WRITE).await?;
-                sql!(false, SEEN_PG, chain.as_str(), false).execute(&mut *tx).await?;
-                tx.commit().await?;
+                let whole = store.admin.whole(async {
+                    let mut tx = store.admin.begin(BEGIN_WRITE).await?;
+                    sql!(false, SEEN_PG, chain.as_str(), false).execute(&mut *tx).await?;
+                    Ok(tx.commit().await?)
+                });
+                whole.await?;
             }
             Self::Sqlite(store) => {
-                sql!(true, SEEN_SQLITE, chain.as_str(), false).execute(&store.main).await?;
+                sql!(true, SEEN_SQLITE, chain.as_str(), false).execute(&store.admin).await?;
             }
         }
         Ok(())
@@ -100,14 +106,20 @@ impl Store {
     pub async fn silent_chains(&self, silence: Duration) -> Result<Vec<Cursor>, Error> {
         let rows: Vec<SilentRow> = match self {
             Self::Postgres(store) => {
-                let mut tx = store.main.begin_with(super::BEGIN_READ).await?;
-                let rows =
-                    sql_as!(false, SilentRow, SILENT_PG, false, micros(silence)).fetch_all(&mut *tx).await?;
-                tx.commit().await?;
-                rows
+                let whole = store.admin.whole(async {
+                    let mut tx = store.admin.begin(super::BEGIN_READ).await?;
+                    let rows = sql_as!(false, SilentRow, SILENT_PG, false, micros(silence))
+                        .fetch_all(&mut *tx)
+                        .await?;
+                    tx.commit().await?;
+                    Ok(rows)
+                });
+                whole.await?
             }
             Self::Sqlite(store) => {
-                sql_as!(true, SilentRow, SILENT_SQLITE, false, micros(silence)).fetch_all(&store.main).await?
+                sql_as!(true, SilentRow, SILENT_SQLITE, false, micros(silence))
+                    .fetch_all(&store.admin)
+                    .await?
             }
         };
         rows.into_iter()

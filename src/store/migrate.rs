@@ -1,6 +1,6 @@
 //! Brings a database to the schema this binary knows, and says whether a schema can be served.
 
-use sqlx::{Row, Sqlite, SqlitePool};
+use sqlx::{AssertSqlSafe, Row, Sqlite, SqlitePool};
 
 use crate::clock::Timestamp;
 
@@ -44,6 +44,12 @@ pub const MIGRATIONS: [Migration; 3] = [
     },
 ];
 
+/// The roles of a deployment on PostgreSQL, for a superuser's `psql`.
+pub const ROLES: &str = include_str!("../../migrations/postgres/roles.sql");
+
+/// What the owner runs at the end of every migration; `{schema}` stands for the schema of the tables.
+const GRANTS: &str = include_str!("../../migrations/postgres/grants.sql");
+
 /// This binary's own number: the newest migration it knows.
 pub const BINARY: i64 = 3;
 
@@ -63,6 +69,10 @@ const POSTGRES_TABLES: &str = "select table_name::text from information_schema.t
      ('schema_version', 'agents', 'policies', 'audit_logs', 'alembic_version')";
 const SQLITE_TABLES: &str = "select name from sqlite_master where type = 'table' and name in \
      ('schema_version', 'agents', 'policies', 'audit_logs', 'alembic_version')";
+const IS_OWNER: &str =
+    "select pg_has_role(current_user, relowner, 'usage') from pg_class where oid = 'audit_logs'::regclass";
+const SCHEMA: &str =
+    "select quote_ident(relnamespace::regnamespace::text) from pg_class where oid = 'audit_logs'::regclass";
 const STATUS: &str = "select version, min_binary from schema_version where id = 1";
 const FIRST: &str = "insert into schema_version (id, version, min_binary, applied_at) values (1, $1, $2, $3)";
 const NEXT: &str = "update schema_version set version = $1, min_binary = $2, applied_at = $3 where id = 1";
@@ -116,17 +126,21 @@ impl Store {
     pub async fn schema(&self) -> Result<Status, Error> {
         let (tables, found): (Vec<String>, Option<(i64, i64)>) = match self {
             Self::Postgres(store) => {
-                let mut tx = store.main.begin().await?;
-                let tables = sqlx::query(POSTGRES_TABLES).persistent(false).fetch_all(&mut *tx).await?;
-                let tables = tables.iter().map(|row| row.try_get(0)).collect::<Result<Vec<String>, _>>()?;
-                let ours = tables.iter().any(|table| table == "schema_version");
-                let found = if ours {
-                    sql_as!(false, (i64, i64), STATUS).fetch_optional(&mut *tx).await?
-                } else {
-                    None
-                };
-                tx.commit().await?;
-                (tables, found)
+                let whole = store.admin.whole(async {
+                    let mut tx = store.admin.begin(super::BEGIN_READ).await?;
+                    let tables = sqlx::query(POSTGRES_TABLES).persistent(false).fetch_all(&mut *tx).await?;
+                    let tables =
+                        tables.iter().map(|row| row.try_get(0)).collect::<Result<Vec<String>, _>>()?;
+                    let ours = tables.iter().any(|table| table == "schema_version");
+                    let found = if ours {
+                        sql_as!(false, (i64, i64), STATUS).fetch_optional(&mut *tx).await?
+                    } else {
+                        None
+                    };
+                    tx.commit().await?;
+                    Ok((tables, found))
+                });
+                whole.await?
             }
             Self::Sqlite(store) => {
                 let tables: Vec<(String,)> =
@@ -168,7 +182,24 @@ impl Store {
                 Err(_) => {}
             }
         }
+        self.grant().await?;
         Ok(done)
+    }
+
+    /// What the owner of PostgreSQL's tables provides for whoever is not: a function that makes months, and the rights
+    /// of the roles where there are any. Nothing where the tables are another role's.
+    async fn grant(&self) -> Result<(), Error> {
+        let Self::Postgres(store) = self else { return Ok(()) };
+        let mut tx = store.admin.begin("begin").await?;
+        let (is_owner,): (bool,) = sql_as!(false, (bool,), IS_OWNER).fetch_one(&mut *tx).await?;
+        if is_owner {
+            // One at a time: two that replace one function disturb each other.
+            sqlx::raw_sql("lock table schema_version in share row exclusive mode").execute(&mut *tx).await?;
+            let (schema,): (String,) = sql_as!(false, (String,), SCHEMA).fetch_one(&mut *tx).await?;
+            let grants = AssertSqlSafe(GRANTS.replace("{schema}", &schema));
+            sqlx::raw_sql(grants).execute(&mut *tx).await?;
+        }
+        Ok(tx.commit().await?)
     }
 
     async fn run(&self, migration: &Migration, now: Timestamp) -> Result<(), Error> {
@@ -204,7 +235,7 @@ impl Store {
         }
         match self {
             Self::Postgres(store) => {
-                let mut tx = store.main.begin().await?;
+                let mut tx = store.admin.begin("begin").await?;
                 sqlx::raw_sql(migration.postgres).execute(&mut *tx).await?;
                 note!(tx);
             }

@@ -1,15 +1,15 @@
-//! PostgreSQL's months of `audit_logs`: standalone tables made ahead and attached. Attaching takes a lock on the
-//! parent, so it is tried under a short lock timeout again and again rather than queued behind an open reader, where
-//! it would stop every insert. Rows that came before their month was made lie in the default partition, where they would
-//! forbid the attachment: the owner moves them in the same transaction, the one way past the append-only trigger.
+//! PostgreSQL's months of `audit_logs`: standalone tables made ahead and attached, by a function of the tables' owner
+//! (`migrations/postgres/grants.sql`), so that a server whose role may make nothing keeps them ahead all the same.
+//!
+//! Attaching takes locks, so it is tried under a short lock timeout again and again rather than queued behind an open
+//! reader, where it would stop inserts.
 
 use std::time::Duration;
 
-use sqlx::AssertSqlSafe;
-
 use crate::clock::Timestamp;
 
-use super::{Error, Store, sql_as};
+use super::pool::Pool;
+use super::{Error, Store, on_pool, sql, sql_as};
 
 /// Months made ahead of the present one.
 const AHEAD: i64 = 3;
@@ -23,6 +23,14 @@ const PAUSE: Duration = Duration::from_millis(200);
 const EXISTS: &str = "select count(*) from pg_inherits i join pg_class c on c.oid = i.inhrelid \
      join pg_class p on p.oid = i.inhparent where p.relname = 'audit_logs' and c.relname = $1 \
      and p.relnamespace = current_schema()::regnamespace";
+const ATTACH: &str = "select agentguard_make_month($1, $2)";
+
+/// A write whose locks are waited for so shortly that nobody notices; moving what lies in the default partition may take
+/// its time.
+const BEGIN_ATTACH: &str = "begin; \
+    set local idle_in_transaction_session_timeout = '1s'; \
+    set local lock_timeout = '200ms'; \
+    set local statement_timeout = '60s'";
 
 /// A month as PostgreSQL's table name says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +59,9 @@ impl Month {
         format!("audit_logs_{:04}_{:02}", self.year, self.month)
     }
 
-    fn first_instant(self) -> String {
-        format!("{:04}-{:02}-01 00:00:00+00", self.year, self.month)
+    /// Year and month as the function of the tables' owner takes them.
+    fn numbers(self) -> (i32, i32) {
+        (i32::try_from(self.year).unwrap_or(i32::MAX), i32::try_from(self.month).unwrap_or(1))
     }
 }
 
@@ -66,11 +75,11 @@ impl Store {
         let mut made = Vec::new();
         for ahead in 0..=AHEAD {
             let month = Month::of(now).plus(ahead);
-            let mut tx = store.main.begin().await?;
+            let mut tx = store.admin.begin(super::BEGIN_READ).await?;
             let (there,): (i64,) = sql_as!(false, (i64,), EXISTS, month.table()).fetch_one(&mut *tx).await?;
             tx.commit().await?;
             if there == 0 {
-                attach(&store.main, month).await?;
+                attach(&store.admin, month).await?;
                 made.push(month.table());
             }
         }
@@ -87,45 +96,33 @@ impl Store {
     /// # Errors
     /// When the database is away.
     pub async fn default_month_in_use(&self) -> Result<Option<bool>, Error> {
-        let Self::Postgres(store) = self else { return Ok(None) };
-        let mut tx = store.main.begin().await?;
-        let (in_use,): (bool,) = sql_as!(false, (bool,), DEFAULT_IN_USE).fetch_one(&mut *tx).await?;
-        tx.commit().await?;
+        if matches!(self, Self::Sqlite(_)) {
+            return Ok(None);
+        }
+        let (in_use,): (bool,) =
+            on_pool!(self, admin, |tx, keep| Ok(sql_as!(keep, (bool,), DEFAULT_IN_USE)
+                .fetch_one(&mut *tx)
+                .await?))?;
         Ok(Some(in_use))
     }
 }
 
-async fn attach(pool: &sqlx::PgPool, month: Month) -> Result<(), Error> {
-    let (table, from, to) = (month.table(), month.first_instant(), month.plus(1).first_instant());
-    // Every part of this text is made of numbers above; an identifier cannot be a bound value.
-    let statement = format!(
-        "begin; set local lock_timeout = '200ms'; set local timezone = 'UTC'; \
-         create table if not exists {table} (like audit_logs including defaults including constraints including storage); \
-         alter table {table} set (autovacuum_vacuum_scale_factor = 0.05); \
-         alter table audit_logs_default disable trigger user; \
-         with moved as (delete from audit_logs_default where timestamp >= '{from}' and timestamp < '{to}' returning *) \
-         insert into {table} select * from moved; \
-         alter table audit_logs_default enable trigger user; \
-         alter table audit_logs attach partition {table} for values from ('{from}') to ('{to}'); commit"
-    );
+async fn attach(pool: &Pool, month: Month) -> Result<(), Error> {
+    let (year, number) = month.numbers();
     let mut tries = 0;
     loop {
-        let mut connection = pool.acquire().await?;
-        match sqlx::raw_sql(AssertSqlSafe(statement.clone())).execute(&mut *connection).await {
-            Ok(_) => return Ok(()),
+        let mut tx = pool.begin(BEGIN_ATTACH).await?;
+        match sql!(false, ATTACH, year, number).execute(&mut *tx).await {
+            Ok(_) => return Ok(tx.commit().await?),
             Err(error) => {
-                sqlx::raw_sql("rollback").execute(&mut *connection).await?;
-                let locked = error
-                    .as_database_error()
-                    .and_then(|e| e.code().map(|code| code == "55P03"))
-                    .unwrap_or(false);
+                let locked = error.as_database_error().is_some_and(|e| e.code().as_deref() == Some("55P03"));
+                let error = tx.refuse(error.into()).await;
                 tries += 1;
                 if !locked || tries >= TRIES {
-                    return Err(error.into());
+                    return Err(error);
                 }
             }
         }
-        drop(connection);
         tokio::time::sleep(PAUSE).await;
     }
 }
@@ -139,6 +136,6 @@ mod tests {
         let november = Month::of(Timestamp::parse("2026-11-30T23:59:59.999999Z").unwrap());
         assert_eq!(november.table(), "audit_logs_2026_11");
         assert_eq!(november.plus(2).table(), "audit_logs_2027_01");
-        assert_eq!(november.plus(1).first_instant(), "2026-12-01 00:00:00+00");
+        assert_eq!(november.plus(1).numbers(), (2026, 12));
     }
 }

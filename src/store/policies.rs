@@ -125,7 +125,7 @@ impl Store {
     pub async fn policy(&self, scope: &Scope) -> Result<Option<PolicyEntry>, Error> {
         let (kind, id) = scope_columns(scope);
         let row: Option<PolicyRow> =
-            on_pool!(self, main, |tx, keep| Ok(sql_as!(keep, PolicyRow, BY_SCOPE, kind, id)
+            on_pool!(self, admin, |tx, keep| Ok(sql_as!(keep, PolicyRow, BY_SCOPE, kind, id)
                 .fetch_optional(&mut *tx)
                 .await?))?;
         row.map(PolicyEntry::try_from).transpose()
@@ -138,7 +138,7 @@ impl Store {
     pub async fn policies(&self, after: Option<&PolicyId>, limit: i64) -> Result<Vec<PolicyEntry>, Error> {
         let after = after.map_or("", PolicyId::as_str);
         let rows: Vec<PolicyRow> =
-            on_pool!(self, main, |tx, keep| Ok(sql_as!(keep, PolicyRow, LIST, after, limit)
+            on_pool!(self, admin, |tx, keep| Ok(sql_as!(keep, PolicyRow, LIST, after, limit)
                 .fetch_all(&mut *tx)
                 .await?))?;
         rows.into_iter().map(PolicyEntry::try_from).collect()
@@ -155,7 +155,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<PolicyVersion>, Error> {
         let before = before.map_or(i64::MAX, i64::from);
-        let rows: Vec<VersionRow> = on_pool!(self, main, |tx, keep| Ok(sql_as!(
+        let rows: Vec<VersionRow> = on_pool!(self, admin, |tx, keep| Ok(sql_as!(
             keep,
             VersionRow,
             VERSIONS,

@@ -255,16 +255,24 @@ impl RecordRow {
 
 /// One statement in each dialect over the same values.
 macro_rules! read_records {
-    ($store:expr, $postgres:expr, $sqlite:expr $(, $value:expr)*) => {{
+    ($store:expr, $pool:ident, $postgres:expr, $sqlite:expr $(, $value:expr)*) => {{
         let rows: Vec<RecordRow> = match $store {
             Store::Postgres(store) => {
-                let mut tx = store.main.begin_with(super::BEGIN_READ).await?;
-                let rows = sqlx::query_as($postgres).persistent(false)$(.bind($value))*.fetch_all(&mut *tx).await?;
-                tx.commit().await?;
-                rows
+                let whole = store.$pool.whole(async {
+                    let mut tx = store.$pool.begin(super::BEGIN_READ).await?;
+                    let rows = sqlx::query_as($postgres).persistent(false)$(.bind($value))*.fetch_all(&mut *tx).await;
+                    match rows {
+                        Ok(rows) => {
+                            tx.commit().await?;
+                            Ok(rows)
+                        }
+                        Err(error) => Err(tx.refuse(error.into()).await),
+                    }
+                });
+                whole.await?
             }
             Store::Sqlite(store) => {
-                sqlx::query_as($sqlite).persistent(true)$(.bind($value))*.fetch_all(&store.main).await?
+                sqlx::query_as($sqlite).persistent(true)$(.bind($value))*.fetch_all(&store.$pool).await?
             }
         };
         rows
@@ -304,6 +312,7 @@ impl Store {
         let until = filter.until.map_or(i64::MAX / 4, Timestamp::as_micros);
         let rows = read_records!(
             self,
+            exports,
             postgres,
             sqlite,
             filter.agent.as_ref().map_or("", AgentId::as_str),
@@ -332,7 +341,7 @@ impl Store {
         until: i64,
         limit: i64,
     ) -> Result<Vec<Stored>, Error> {
-        let rows = read_records!(self, CHAIN_PG, CHAIN_SQLITE, chain, after, until, limit);
+        let rows = read_records!(self, exports, CHAIN_PG, CHAIN_SQLITE, chain, after, until, limit);
         Ok(rows.into_iter().map(RecordRow::stored).collect())
     }
 
@@ -347,7 +356,7 @@ impl Store {
         slack: std::time::Duration,
     ) -> Result<Vec<Record>, Error> {
         let from = id.born().minus(slack).as_micros();
-        whole(read_records!(self, OF_DECISION_PG, OF_DECISION_SQLITE, id.as_str(), from))
+        whole(read_records!(self, main, OF_DECISION_PG, OF_DECISION_SQLITE, id.as_str(), from))
     }
 
     /// The newest decision of `agent` under an idempotency key, not older than `since`.
@@ -360,7 +369,8 @@ impl Store {
         key: &str,
         since: Timestamp,
     ) -> Result<Option<Record>, Error> {
-        let rows = read_records!(self, BY_KEY_PG, BY_KEY_SQLITE, agent.as_str(), key, since.as_micros());
+        let rows =
+            read_records!(self, main, BY_KEY_PG, BY_KEY_SQLITE, agent.as_str(), key, since.as_micros());
         Ok(whole(rows)?.into_iter().next())
     }
 
@@ -371,7 +381,7 @@ impl Store {
     pub async fn chains(&self, after: i64, limit: i64) -> Result<Vec<ChainHead>, Error> {
         type ChainRow = (String, i64, i64, Vec<u8>, bool);
         let rows: Vec<ChainRow> =
-            on_pool!(self, main, |tx, keep| Ok(sql_as!(keep, ChainRow, CHAINS, after, limit)
+            on_pool!(self, exports, |tx, keep| Ok(sql_as!(keep, ChainRow, CHAINS, after, limit)
                 .fetch_all(&mut *tx)
                 .await?))?;
         Ok(rows
@@ -391,7 +401,7 @@ impl Store {
     /// # Errors
     /// When the database is away.
     pub async fn chain_list(&self) -> Result<(i64, Option<String>), Error> {
-        on_pool!(self, main, |tx, keep| Ok(sql_as!(keep, (i64, Option<String>), LISTED)
+        on_pool!(self, exports, |tx, keep| Ok(sql_as!(keep, (i64, Option<String>), LISTED)
             .fetch_one(&mut *tx)
             .await?))
     }
@@ -401,7 +411,7 @@ impl Store {
     /// # Errors
     /// When the database is away.
     pub async fn stray_chains(&self) -> Result<Vec<String>, Error> {
-        let rows: Vec<(String,)> = on_pool!(self, main, |tx, keep| Ok(sql_as!(keep, (String,), STRAYS)
+        let rows: Vec<(String,)> = on_pool!(self, exports, |tx, keep| Ok(sql_as!(keep, (String,), STRAYS)
             .fetch_all(&mut *tx)
             .await?))?;
         Ok(rows.into_iter().map(|(chain,)| chain).collect())
@@ -412,7 +422,7 @@ impl Store {
     /// # Errors
     /// When the database is away.
     pub async fn records_beyond(&self, chain: &str) -> Result<i64, Error> {
-        let (count,): (i64,) = on_pool!(self, main, |tx, keep| Ok(sql_as!(keep, (i64,), BEYOND, chain)
+        let (count,): (i64,) = on_pool!(self, exports, |tx, keep| Ok(sql_as!(keep, (i64,), BEYOND, chain)
             .fetch_one(&mut *tx)
             .await?))?;
         Ok(count)

@@ -86,16 +86,23 @@ macro_rules! admin_write {
         let act: &$crate::store::revision::Act = $act;
         match $store {
             $crate::store::Store::Postgres(store) => {
-                let mut $tx = store.main.begin_with($crate::store::BEGIN_WRITE).await?;
-                $crate::store::revision::admin_write!(@run $store, act, $tx, $keep, false, $n, $body)
+                let whole = store.admin.whole(async {
+                    let mut $tx = store.admin.begin($crate::store::BEGIN_WRITE).await?;
+                    $crate::store::revision::admin_write!(
+                        @run $store, act, $tx, $keep, false, $crate::store::pool::Tx::refuse, $n, $body
+                    )
+                });
+                whole.await
             }
             $crate::store::Store::Sqlite(store) => {
-                let mut $tx = store.main.begin_with("begin immediate").await?;
-                $crate::store::revision::admin_write!(@run $store, act, $tx, $keep, true, $n, $body)
+                let mut $tx = store.admin.begin_with("begin immediate").await?;
+                $crate::store::revision::admin_write!(
+                    @run $store, act, $tx, $keep, true, $crate::store::refuse_sqlite, $n, $body
+                )
             }
         }
     }};
-    (@run $store:expr, $act:ident, $tx:ident, $keep:ident, $named:literal, $n:ident, $body:expr) => {{
+    (@run $store:expr, $act:ident, $tx:ident, $keep:ident, $named:literal, $refuse:path, $n:ident, $body:expr) => {{
         let $keep: bool = $named;
         let stamp = $crate::store::revision::stamp(
             $crate::store::sql_as!($keep, $crate::store::revision::StampRow, $crate::store::revision::BUMP, $act.token.as_slice())
@@ -104,7 +111,10 @@ macro_rules! admin_write {
         )?;
         let $n: i64 = stamp.revision.number();
         let out: Result<_, $crate::store::Error> = async { $body }.await;
-        let out = out?;
+        let out = match out {
+            Ok(out) => out,
+            Err(error) => return Err($refuse($tx, error).await),
+        };
         $crate::store::sql!(
             $keep,
             $crate::store::revision::LOG,
@@ -150,7 +160,7 @@ impl Store {
     /// When the database is away.
     pub async fn stamp(&self) -> Result<Stamp, Error> {
         let row: StampRow =
-            on_pool!(self, main, |tx, keep| Ok(sql_as!(keep, StampRow, READ).fetch_one(&mut *tx).await?))?;
+            on_pool!(self, admin, |tx, keep| Ok(sql_as!(keep, StampRow, READ).fetch_one(&mut *tx).await?))?;
         stamp(row)
     }
 
@@ -162,16 +172,19 @@ impl Store {
     pub async fn was_committed(&self, token: &Token) -> Result<bool, Error> {
         let row: Option<(String, i64)> = match self {
             Self::Postgres(store) => {
-                let mut tx = store.main.begin_with(super::BEGIN_WRITE).await?;
-                sql!(false, SETTLE).execute(&mut *tx).await?;
-                let row = sql_as!(false, (String, i64), BY_TOKEN, token.as_slice())
-                    .fetch_optional(&mut *tx)
-                    .await?;
-                tx.rollback().await?;
-                row
+                let whole = store.admin.whole(async {
+                    let mut tx = store.admin.begin(super::BEGIN_WRITE).await?;
+                    sql!(false, SETTLE).execute(&mut *tx).await?;
+                    let row = sql_as!(false, (String, i64), BY_TOKEN, token.as_slice())
+                        .fetch_optional(&mut *tx)
+                        .await?;
+                    tx.rollback().await?;
+                    Ok(row)
+                });
+                whole.await?
             }
             Self::Sqlite(store) => {
-                sql_as!(true, (String, i64), BY_TOKEN, token.as_slice()).fetch_optional(&store.main).await?
+                sql_as!(true, (String, i64), BY_TOKEN, token.as_slice()).fetch_optional(&store.admin).await?
             }
         };
         Ok(row.is_some())
@@ -225,11 +238,15 @@ impl Store {
         }
         match self {
             Self::Postgres(store) => {
-                let mut tx = store.main.begin_with(super::BEGIN_WRITE).await?;
-                run!(tx, false);
+                let whole = store.admin.whole(async {
+                    let mut tx = store.admin.begin(super::BEGIN_WRITE).await?;
+                    run!(tx, false);
+                    Ok(())
+                });
+                whole.await?;
             }
             Self::Sqlite(store) => {
-                let mut tx = store.main.begin_with("begin immediate").await?;
+                let mut tx = store.admin.begin_with("begin immediate").await?;
                 run!(tx, true);
             }
         }
@@ -242,7 +259,7 @@ impl Store {
     /// When the database is away.
     pub async fn epoch_detail(&self, epoch: &str) -> Result<Option<Vec<u8>>, Error> {
         let row: Option<(Vec<u8>,)> =
-            on_pool!(self, main, |tx, keep| Ok(sql_as!(keep, (Vec<u8>,), EPOCH_DETAIL, epoch)
+            on_pool!(self, admin, |tx, keep| Ok(sql_as!(keep, (Vec<u8>,), EPOCH_DETAIL, epoch)
                 .fetch_optional(&mut *tx)
                 .await?))?;
         Ok(row.map(|(detail,)| detail))
@@ -253,7 +270,7 @@ impl Store {
     /// # Errors
     /// When the database is away.
     pub async fn unrecorded(&self, after: i64, until: Timestamp) -> Result<Vec<Unrecorded>, Error> {
-        let rows: Vec<UnrecordedRow> = on_pool!(self, main, |tx, keep| Ok(sql_as!(
+        let rows: Vec<UnrecordedRow> = on_pool!(self, admin, |tx, keep| Ok(sql_as!(
             keep,
             UnrecordedRow,
             UNRECORDED,
@@ -271,7 +288,7 @@ impl Store {
     /// When the database is away.
     pub async fn history(&self, after: i64, limit: i64) -> Result<Vec<Unrecorded>, Error> {
         let rows: Vec<UnrecordedRow> =
-            on_pool!(self, main, |tx, keep| Ok(sql_as!(keep, UnrecordedRow, HISTORY, after, limit)
+            on_pool!(self, admin, |tx, keep| Ok(sql_as!(keep, UnrecordedRow, HISTORY, after, limit)
                 .fetch_all(&mut *tx)
                 .await?))?;
         Ok(rows.into_iter().map(change).collect())

@@ -13,7 +13,7 @@ impl Store {
     /// When the database is away.
     pub async fn setting(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
         let row: Option<(Vec<u8>,)> =
-            on_pool!(self, main, |tx, keep| Ok(sql_as!(keep, (Vec<u8>,), READ, name)
+            on_pool!(self, admin, |tx, keep| Ok(sql_as!(keep, (Vec<u8>,), READ, name)
                 .fetch_optional(&mut *tx)
                 .await?))?;
         Ok(row.map(|(value,)| value))
@@ -29,12 +29,15 @@ impl Store {
         }
         match self {
             Self::Postgres(store) => {
-                let mut tx = store.main.begin_with(super::BEGIN_WRITE).await?;
-                sql!(false, MAKE, name, fresh).execute(&mut *tx).await?;
-                tx.commit().await?;
+                let whole = store.admin.whole(async {
+                    let mut tx = store.admin.begin(super::BEGIN_WRITE).await?;
+                    sql!(false, MAKE, name, fresh).execute(&mut *tx).await?;
+                    Ok(tx.commit().await?)
+                });
+                whole.await?;
             }
             Self::Sqlite(store) => {
-                let mut tx = store.main.begin_with("begin immediate").await?;
+                let mut tx = store.admin.begin_with("begin immediate").await?;
                 sql!(true, MAKE, name, fresh).execute(&mut *tx).await?;
                 tx.commit().await?;
             }
@@ -49,12 +52,15 @@ impl Store {
     pub async fn change_setting(&self, name: &str, old: &[u8], new: &[u8]) -> Result<(), Error> {
         match self {
             Self::Postgres(store) => {
-                let mut tx = store.main.begin_with(super::BEGIN_WRITE).await?;
-                sql!(false, CHANGE, name, old, new).execute(&mut *tx).await?;
-                tx.commit().await?;
+                let whole = store.admin.whole(async {
+                    let mut tx = store.admin.begin(super::BEGIN_WRITE).await?;
+                    sql!(false, CHANGE, name, old, new).execute(&mut *tx).await?;
+                    Ok(tx.commit().await?)
+                });
+                whole.await?;
             }
             Self::Sqlite(store) => {
-                let mut tx = store.main.begin_with("begin immediate").await?;
+                let mut tx = store.admin.begin_with("begin immediate").await?;
                 sql!(true, CHANGE, name, old, new).execute(&mut *tx).await?;
                 tx.commit().await?;
             }

@@ -28,7 +28,7 @@ impl Store {
     /// # Errors
     /// When the database is away.
     pub async fn counts(&self) -> Result<Counts, Error> {
-        on_pool!(self, main, |tx, keep| {
+        on_pool!(self, admin, |tx, keep| {
             let (agents,): (i64,) = sql_as!(keep, (i64,), AGENTS).fetch_one(&mut *tx).await?;
             let (active_agents,): (i64,) = sql_as!(keep, (i64,), ACTIVE).fetch_one(&mut *tx).await?;
             let (agent_keys,): (i64,) = sql_as!(keep, (i64,), KEYS).fetch_one(&mut *tx).await?;
@@ -42,7 +42,7 @@ impl Store {
     /// # Errors
     /// When it does not.
     pub async fn ping(&self) -> Result<(), Error> {
-        on_pool!(self, main, |tx, keep| {
+        on_pool!(self, admin, |tx, keep| {
             let (_one,): (i64,) =
                 sql_as!(keep, (i64,), "select count(*) from revision").fetch_one(&mut *tx).await?;
             Ok(())

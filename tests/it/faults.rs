@@ -1,6 +1,7 @@
 //! The world fails under a server: connections, clocks, disks, processes. Each promise with a control that shows
 //! that its check would have seen it broken.
 
+mod away;
 mod clock;
 mod commit;
 mod follow;

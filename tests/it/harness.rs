@@ -60,8 +60,9 @@ impl Guard {
     }
 
     fn start(directory: TempDir, url: &str, settings: &[(&str, &str)], deviation: Deviation) -> Self {
+        let url = crate::postgres::served(url);
         let mut all: Vec<(String, String)> = [
-            ("DATABASE_URL", url),
+            ("DATABASE_URL", url.as_str()),
             ("ADMIN_API_KEY", ADMIN_KEY),
             ("HOST", "127.0.0.1"),
             ("PORT", "0"),

@@ -60,6 +60,11 @@ impl Database {
         in_database(&self.server, &self.name)
     }
 
+    /// Where a server shall look for it: through the suite's pooler where there is one (`scripts/test`, step `pooler`).
+    pub fn served_url(&self) -> String {
+        served(&self.url())
+    }
+
     /// Runs SQL by `psql`, as somebody with the database in hand would, and gives the rows as text,
     /// columns parted by `|`.
     pub fn sql(&self, text: &str) -> String {
@@ -71,6 +76,23 @@ impl Drop for Database {
     fn drop(&mut self) {
         // A server that was killed takes its databases along; nothing to say while a test already fails.
         drop(run_sql(&self.server, &format!("drop database if exists {} with (force)", self.name)));
+    }
+}
+
+/// The suite's pooler, where the tests run through one.
+pub fn pooler() -> Option<String> {
+    std::env::var("AGENTGUARD_TEST_POOLER_URL").ok().filter(|url| !url.is_empty())
+}
+
+/// A database of the suite's server by way of the suite's pooler, where there is one; any other URL as it is.
+pub fn served(url: &str) -> String {
+    let (Some(pooler), Ok(server)) = (pooler(), std::env::var("AGENTGUARD_TEST_POSTGRES_URL")) else {
+        return url.to_owned();
+    };
+    let base = |url: &str| url.rsplit_once('/').unwrap().0.to_owned();
+    match url.strip_prefix(&base(&server)) {
+        Some(name) => base(&pooler) + name,
+        None => url.to_owned(),
     }
 }
 
@@ -201,13 +223,13 @@ impl Drop for Cluster {
 }
 
 /// The user that the server runs as where the tests run as root, which it refuses.
-struct Owner {
+pub struct Owner {
     user: u32,
     group: u32,
 }
 
 impl Owner {
-    fn of_server() -> Option<Self> {
+    pub fn of_server() -> Option<Self> {
         (number("id", &["-u"]) == 0).then(|| Self {
             user: number("id", &["-u", "postgres"]),
             group: number("id", &["-g", "postgres"]),
@@ -229,11 +251,14 @@ fn number(program: &str, arguments: &[&str]) -> u32 {
 }
 
 /// One of PostgreSQL's programs; run as `owner` where there is one.
-fn program(name: &str, owner: Option<&Owner>) -> Command {
+pub fn program(name: &str, owner: Option<&Owner>) -> Command {
     let path = programs().join(name);
     assert!(path.exists(), "there is no `{}`: {REMEDY}", path.display());
-    let mut command = Command::new(path);
-    // Nothing of the caller's own PostgreSQL settings shall reach a test's server.
+    as_owner(Command::new(path), owner)
+}
+
+/// A command of `owner`, where there is one, that hears nothing of the caller's own PostgreSQL settings.
+pub fn as_owner(mut command: Command, owner: Option<&Owner>) -> Command {
     for variable in
         ["PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGPASSWORD", "PGOPTIONS", "PGSERVICE", "PGDATA"]
     {
@@ -256,7 +281,7 @@ pub fn sql(url: &str, text: &str) -> String {
     run_sql(url, text).unwrap_or_else(|fault| panic!("psql: {fault}\n{text}"))
 }
 
-fn run_sql(url: &str, text: &str) -> Result<String, String> {
+pub fn run_sql(url: &str, text: &str) -> Result<String, String> {
     let output = program("psql", None)
         .args(["-X", "-q", "-t", "-A", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", text])
         .stdin(Stdio::null())
@@ -277,7 +302,7 @@ fn in_database(server: &str, name: &str) -> String {
 
 /// A port below the range from which the kernel takes those of outgoing connections: between a kill and the
 /// restart nobody else shall get it.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     for _ in 0..100 {
         let port = 20_000 + u16::try_from(random() % 10_000).unwrap();
         let nobody_answers = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err();

@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
-use super::postgres::Database;
+use super::postgres::{self, Database};
 
 mod admin;
 mod coherence;
@@ -189,7 +189,9 @@ impl Bench {
 }
 
 fn options(database: &Database, direct: bool) -> Options {
-    Options::at(Location::Postgres { url: database.url(), direct_url: direct.then(|| database.url()) })
+    // Through the suite's pooler nothing is direct.
+    let direct_url = (direct && postgres::pooler().is_none()).then(|| database.url());
+    Options::at(Location::Postgres { url: database.served_url(), direct_url })
 }
 
 fn start(store: &Store, clock: &Clock, mode: Mode, instance: &str) -> (Writer, JoinHandle<()>) {

@@ -1,6 +1,6 @@
 //! TLS that ends at the server: real files, real handshakes, and what is left of a connection when they change.
 
-mod authority;
+pub mod authority;
 mod client;
 mod doors;
 mod hello;

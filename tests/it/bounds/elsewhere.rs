@@ -1,7 +1,7 @@
 //! The rows of `docs/limits.md` that are not tried here, each with the test that does or with what it does instead.
 
 /// What is bounded, and the file and name of the test that shows it at n and beyond.
-pub const SHOWN: [(&str, &str, &str); 35] = [
+pub const SHOWN: &[(&str, &str, &str)] = &[
     // Read from a setting or a message as one text.
     (
         "Windows of a rate limit",

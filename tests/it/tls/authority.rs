@@ -47,6 +47,14 @@ impl Authority {
         self.sign(params("server", ExtendedKeyUsagePurpose::ServerAuth))
     }
 
+    /// For a server of another name.
+    pub fn server_named(&self, name: &str) -> Pair {
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        self.sign(params)
+    }
+
     pub fn client(&self, like: Client) -> Pair {
         let usage = match like {
             Client::ForServers => ExtendedKeyUsagePurpose::ServerAuth,
