@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
-use super::route::{Page, Route};
+use super::route::{Route, Wants};
 use super::tls::Tls;
 use crate::config::Network;
 
@@ -43,19 +43,13 @@ impl Opens {
     /// Whether `route` is there.
     pub(super) const fn includes(self, route: Route) -> bool {
         match (self, route) {
-            (_, Route::Health | Route::Http(Page::Health | Page::Live | Page::Ready)) => true,
+            (_, route) if route.is_health() => true,
             (Self::All, _) => true,
-            (Self::AllButAdmin, route) => !matches!(route, Route::Admin),
-            (Self::Admin, Route::Admin | Route::Reflection | Route::ReflectionAlpha) => true,
-            (Self::Admin, Route::Enforcement | Route::Http(Page::Enforce)) => false,
-            (
-                Self::Health,
-                Route::Enforcement
-                | Route::Admin
-                | Route::Reflection
-                | Route::ReflectionAlpha
-                | Route::Http(Page::Enforce),
-            ) => false,
+            (Self::AllButAdmin, route) => !route.is_admins(),
+            (Self::Admin, Route::Reflection | Route::ReflectionAlpha | Route::Http(_)) => true,
+            (Self::Admin, Route::Python(page)) => !matches!(page.wants(), Wants::Agent),
+            (Self::Admin, route) => route.is_admins(),
+            (Self::Health, _) => false,
         }
     }
 }
@@ -130,6 +124,8 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+    use crate::server::gateway::python;
+    use crate::server::route::Page;
 
     fn entrance(proxies: Option<&[&str]>, wants_https: bool) -> Entrance {
         let proxies = proxies.map(|list| list.iter().map(|text| Network::parse(text).unwrap()).collect());
@@ -186,7 +182,9 @@ mod tests {
     fn each_listener_opens_its_own_and_all_open_health() {
         let routes = [
             (Route::Enforcement, [true, true, false, false]),
-            (Route::Http(Page::Enforce), [true, true, false, false]),
+            (Route::Python(python::Page::Enforce), [true, true, false, false]),
+            (Route::Python(python::Page::Logs), [true, true, true, false]),
+            (Route::Python(python::Page::Agents), [true, false, true, false]),
             (Route::Admin, [true, false, true, false]),
             (Route::Reflection, [true, true, true, false]),
             (Route::ReflectionAlpha, [true, true, true, false]),
