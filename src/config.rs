@@ -10,6 +10,7 @@ pub mod document;
 pub mod door;
 pub mod dotenv;
 pub mod network;
+pub mod origins;
 mod placeholder;
 mod rate_limit;
 mod reader;
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 pub use door::{Door, Https, TlsFiles, tls_file};
 pub use network::Network;
+pub use origins::Origins;
 pub use rate_limit::RateLimit;
 pub use secret::Secret;
 

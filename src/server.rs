@@ -10,6 +10,7 @@
 mod build;
 mod chatter;
 mod connection;
+mod cors;
 mod doors;
 mod drain;
 mod entrance;

@@ -59,6 +59,8 @@ pub enum Kind {
     Socket,
     /// Comma-separated networks in CIDR notation.
     Networks,
+    /// Comma-separated origins of the web.
+    Origins,
     /// How often something may be done.
     Limit,
     /// A key or pepper; never shown, never a flag.
@@ -85,6 +87,7 @@ impl Kind {
             | Self::Path
             | Self::Socket
             | Self::Networks
+            | Self::Origins
             | Self::Limit => false,
         }
     }
@@ -113,6 +116,10 @@ impl Kind {
             }
             Self::Networks => {
                 "addresses and networks, separated by commas (`10.0.0.0/8,192.0.2.7,2001:db8::/32`)"
+                    .to_owned()
+            }
+            Self::Origins => {
+                "origins as browsers send them, separated by commas (`https://dashboard.example.com,http://localhost:3000`); or `*` alone"
                     .to_owned()
             }
             Self::Limit => "calls a period, such as `1000/minute` or `20 per 10 seconds`, each with `burst N` where less or more than all of them may be made at once; several joined by `;` hold at once".to_owned(),
@@ -252,6 +259,13 @@ pub const SETTINGS: &[(&str, &[Setting])] = &[
                 default: None,
                 dev: None,
                 meaning: "The proxies in front; required in production where `TRUST_PROXY_HEADERS` is on, else loopback. The client is the last address of `x-forwarded-for` that these do not cover. Their connections are exempt from the bound for one address.",
+            },
+            Setting {
+                name: "CORS_ORIGINS",
+                kind: Kind::Origins,
+                default: None,
+                dev: None,
+                meaning: "The origins of pages in browsers that may call, over JSON and gRPC-Web, and read the answers; each exactly as written. `*` is every origin, without credentials of the browser. Unset: none.",
             },
             Setting {
                 name: "ADMIN_ADDR",
@@ -467,7 +481,7 @@ pub const SETTINGS: &[(&str, &[Setting])] = &[
 ];
 
 /// Variables of the deployment guide that this version does not act on. Set, they are named in one warning line.
-pub const NOT_IN_EFFECT: &[&str] = &["CORS_ORIGINS", "METRICS_ENABLED", "METRICS_PATH"];
+pub const NOT_IN_EFFECT: &[&str] = &["METRICS_ENABLED", "METRICS_PATH"];
 
 /// Every setting, without the headings.
 pub fn all() -> impl Iterator<Item = &'static Setting> {

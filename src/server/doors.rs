@@ -13,7 +13,7 @@ use super::limits::{self, Limits};
 use super::seats::Seats;
 use super::{Error, Tls, listener};
 use crate::clock::Clock;
-use crate::config::{self, Https, Network};
+use crate::config::{self, Https, Network, Origins};
 
 /// Where the server listens, and by which rules.
 #[derive(Debug)]
@@ -23,14 +23,16 @@ pub struct Doors {
     health: Option<TcpListener>,
     tls: Option<Tls>,
     proxies: Option<Arc<[Network]>>,
+    origins: Arc<Origins>,
     /// Whether TLS ends at a proxy, which must say so.
     https_at_proxy: bool,
 }
 
 impl Doors {
     /// The main listener alone, in plain text, without proxies.
-    pub const fn plain(main: TcpListener) -> Self {
-        Self { main, admin: None, health: None, tls: None, proxies: None, https_at_proxy: false }
+    pub fn plain(main: TcpListener) -> Self {
+        let origins = Arc::default();
+        Self { main, admin: None, health: None, tls: None, proxies: None, origins, https_at_proxy: false }
     }
 
     /// Listens on `main` and on what `door` names beside it.
@@ -44,6 +46,7 @@ impl Doors {
             health: bind_beside(door.health).await?,
             tls,
             proxies: door.proxies.as_deref().map(Arc::from),
+            origins: Arc::new(door.origins.clone()),
             https_at_proxy: door.https == Https::AtProxy,
         })
     }
@@ -99,6 +102,7 @@ impl Doors {
             opens: if self.admin.is_some() { Opens::AllButAdmin } else { Opens::All },
             tls: self.tls,
             proxies: self.proxies,
+            origins: self.origins,
             wants_https: self.https_at_proxy,
         };
         let admin = self.admin.map(|listener| {
@@ -120,7 +124,13 @@ impl Doors {
         let Some(health) = self.health else { return served.await };
         // Probes are heard until the last call is answered: an orchestrator that hears nothing would kill.
         let done = CancellationToken::new();
-        let entrance = Entrance { opens: Opens::Health, tls: None, proxies: None, wants_https: false };
+        let entrance = Entrance {
+            opens: Opens::Health,
+            tls: None,
+            proxies: None,
+            origins: Arc::default(),
+            wants_https: false,
+        };
         let health = listener::accept(health, side(), gate(entrance, &done));
         let served = async {
             served.await;

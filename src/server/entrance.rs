@@ -7,7 +7,7 @@ use http::HeaderMap;
 
 use super::route::{Route, Wants};
 use super::tls::Tls;
-use crate::config::Network;
+use crate::config::{Network, Origins};
 
 /// Headers of proxies.
 const FORWARDED_FOR: &str = "x-forwarded-for";
@@ -22,6 +22,8 @@ pub(super) struct Entrance {
     pub(super) tls: Option<Tls>,
     /// The proxies that are believed; nobody is where this is `None`.
     pub(super) proxies: Option<Arc<[Network]>>,
+    /// The origins of pages that may call from browsers.
+    pub(super) origins: Arc<Origins>,
     /// Whether a call must have come to the proxy by TLS.
     pub(super) wants_https: bool,
 }
@@ -129,7 +131,7 @@ mod tests {
 
     fn entrance(proxies: Option<&[&str]>, wants_https: bool) -> Entrance {
         let proxies = proxies.map(|list| list.iter().map(|text| Network::parse(text).unwrap()).collect());
-        Entrance { opens: Opens::All, tls: None, proxies, wants_https }
+        Entrance { opens: Opens::All, tls: None, proxies, origins: Arc::default(), wants_https }
     }
 
     fn headers(name: &'static str, values: &[&str]) -> HeaderMap {

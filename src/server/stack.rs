@@ -25,7 +25,7 @@ use super::limits::{Limits, MAX_ADMIN_IN_FLIGHT};
 use super::route::{self, Aim, Form, NoRoute, Route, Speech, Wants};
 use super::standard::Standard;
 use super::stream::{Answers, Ends, Questions, blame_the_caller};
-use super::{Error as Fault, Parts, envelope, gateway, seats};
+use super::{Error as Fault, Parts, cors, envelope, gateway, seats};
 use crate::auth::{Agent, Authenticator, Principal};
 use crate::clock::Clock;
 use crate::pb::v1::enforcement_service_server::{EnforcementService, EnforcementServiceServer};
@@ -65,6 +65,16 @@ impl<E: EnforcementService> Answer for Stack<E> {
         let request_id = envelope::request_id(request.headers(), crate::entropy::id);
         let span = tracing::error_span!("call", %request_id, path = request.uri().path());
         let speech = route::speech(&request);
+        let page = cors::Page::of(&request);
+        let origins = &link.entrance.origins;
+        let preflight = page.as_ref().and_then(|page| page.preflight(&request, origins));
+
+        // A browser's question whether a page may call shows no key and reaches nothing.
+        if let (Some(page), Some(mut response)) = (&page, preflight) {
+            page.open(origins, response.headers_mut());
+            gateway::secure(response.headers_mut(), link.entrance.is_https());
+            return response;
+        }
 
         // Catch panic: one call that fails inside must not take its connection's other calls with it.
         // In a place of its own: it is large, and would be copied through every wrapper around it.
@@ -78,6 +88,9 @@ impl<E: EnforcementService> Answer for Stack<E> {
         };
         if let Ok(value) = HeaderValue::from_str(&request_id) {
             response.headers_mut().insert(envelope::REQUEST_ID, value);
+        }
+        if let Some(page) = page {
+            page.open(&link.entrance.origins, response.headers_mut());
         }
         if speech != Speech::Grpc {
             gateway::secure(response.headers_mut(), link.entrance.is_https());

@@ -11,6 +11,7 @@ mod normal;
 mod python_paths;
 mod readiness;
 mod table;
+mod web;
 
 /// A call with JSON; an empty body has no content type.
 pub async fn ask(wire: &Wire, (method, path): (&str, &str), key: (&'static str, &str), body: &str) -> Answer {
