@@ -45,7 +45,7 @@ use crate::rate_limit::Limiter;
 pub use build::{Server, build, build_deviating};
 pub use doors::Doors;
 pub use drain::{Stop, Stopper, stop, stop_on_signals};
-pub use gateway::{enforce_request, http_document};
+pub use gateway::{enforce_request, http_document, openapi_document};
 pub use limits::Limits;
 pub use pulse::Pulse;
 pub use stack::Routed;

@@ -191,6 +191,8 @@ mod tests {
             (Route::Reflection, [true, true, true, false]),
             (Route::ReflectionAlpha, [true, true, true, false]),
             (Route::Health, [true; 4]),
+            (Route::Http(Page::OpenApi), [true, true, true, false]),
+            (Route::Http(Page::Docs), [true, true, true, false]),
             (Route::Http(Page::Health), [true; 4]),
             (Route::Http(Page::Live), [true; 4]),
             (Route::Http(Page::Ready), [true; 4]),

@@ -9,9 +9,11 @@
 
 mod annotations;
 mod body;
+mod docs;
 mod document;
 mod health;
 mod lines;
+mod openapi;
 mod problem;
 pub(super) mod python;
 mod table;
@@ -28,12 +30,14 @@ pub(super) use transcode::{answer as transcoded, request as transcode};
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER,
     STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS, X_XSS_PROTECTION,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
+use serde_json::Value;
 use tonic::body::Body;
 
 use super::Error;
@@ -58,9 +62,38 @@ pub fn http_document() -> Result<String, Error> {
     Ok(document::markdown(&contract, &table))
 }
 
+/// The description of every path as OpenAPI 3.1, as `/openapi.json` and `docs/openapi.json` have it.
+///
+/// # Errors
+/// If the contract of this build cannot be served.
+pub fn openapi_document() -> Result<Value, Error> {
+    let broken = |error: &dyn std::fmt::Display| Error::Contract(error.to_string());
+    let contract = json::contract().map_err(|error| broken(&error))?;
+    openapi::description(&contract).map_err(|error| broken(&error))
+}
+
+/// What the pages for people and programs hold, made once.
+#[derive(Debug)]
+pub(super) struct Described {
+    openapi: Bytes,
+    docs: docs::Docs,
+}
+
+impl Described {
+    pub(super) fn new() -> Result<Self, Error> {
+        Ok(Self { openapi: openapi_document()?.to_string().into(), docs: docs::Docs::new() })
+    }
+}
+
 /// Answers a page.
 pub(super) fn page<E>(stack: &Stack<E>, page: Page) -> Response<Body> {
     match page {
+        Page::OpenApi => {
+            let mut response = Response::new(Body::new(Full::from(stack.described().openapi.clone())));
+            describe(response.headers_mut(), "application/json");
+            response
+        }
+        Page::Docs => stack.described().docs.answer(),
         Page::Health => health::answers(),
         Page::Live => health::lives(),
         Page::Ready => health::decides(stack.standing()),
@@ -97,7 +130,7 @@ pub(super) fn show_quota(headers: &mut HeaderMap, quota: &Quota) {
     }
 }
 
-fn json_answer(status: StatusCode, body: &serde_json::Value) -> Response<Body> {
+fn json_answer(status: StatusCode, body: &Value) -> Response<Body> {
     let mut response = Response::new(Body::new(Full::from(body.to_string())));
     *response.status_mut() = status;
     describe(response.headers_mut(), "application/json");
@@ -118,10 +151,10 @@ pub(super) fn secure(headers: &mut HeaderMap, is_https: bool) {
     // For browsers of before content security policies.
     headers.insert(X_XSS_PROTECTION, HeaderValue::from_static("1; mode=block"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(
-        CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
-    );
+    // A page that people look at has said what it needs.
+    headers
+        .entry(CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
     if is_https {
         let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
         headers.insert(STRICT_TRANSPORT_SECURITY, year);

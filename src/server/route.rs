@@ -40,11 +40,15 @@ pub(super) enum Page {
     Live,
     /// `/health/ready`: it decides.
     Ready,
+    /// `/openapi.json`: the description of the HTTP face.
+    OpenApi,
+    /// `/docs`: the same for people.
+    Docs,
 }
 
 impl Page {
     /// All of them.
-    pub(super) const ALL: [Self; 3] = [Self::Health, Self::Live, Self::Ready];
+    pub(super) const ALL: [Self; 5] = [Self::Health, Self::Live, Self::Ready, Self::OpenApi, Self::Docs];
 
     /// Where it is.
     pub(super) const fn path(self) -> &'static str {
@@ -52,12 +56,16 @@ impl Page {
             Self::Health => "/health",
             Self::Live => "/health/live",
             Self::Ready => "/health/ready",
+            Self::OpenApi => "/openapi.json",
+            Self::Docs => "/docs",
         }
     }
 
     /// What it says, for the documentation.
     pub(super) const fn says(self) -> &'static str {
         match self {
+            Self::OpenApi => "All of this as OpenAPI 3.1; also in [openapi.json](openapi.json).",
+            Self::Docs => "The same for people, on a page on which calls can be tried.",
             Self::Health => "`{\"status\": \"healthy\", …}`: the process answers.",
             Self::Live => {
                 "`{\"status\": \"alive\"}`: the same, for an orchestrator that restarts what does not answer."
@@ -212,9 +220,8 @@ impl Route {
     pub(super) const fn is_health(self) -> bool {
         match self {
             Self::Health | Self::Http(Page::Health | Page::Live | Page::Ready) => true,
-            Self::Enforcement | Self::Admin | Self::Reflection | Self::ReflectionAlpha | Self::Python(_) => {
-                false
-            }
+            Self::Enforcement | Self::Admin | Self::Reflection | Self::ReflectionAlpha => false,
+            Self::Python(_) | Self::Http(Page::OpenApi | Page::Docs) => false,
         }
     }
 

@@ -50,6 +50,7 @@ pub(super) struct Stack<E> {
     limiter: Arc<Limiter>,
     /// The paths of the HTTP face.
     table: Table,
+    described: gateway::Described,
     /// For calls whose messages are no larger than a check.
     checks: EnforcementServiceServer<E>,
     /// For batches of checks.
@@ -112,6 +113,7 @@ impl<E: EnforcementService> Stack<E> {
             checks: server().max_decoding_message_size(limits.max_enforce_size),
             agents: server().max_decoding_message_size(limits.max_request_size),
             table,
+            described: gateway::Described::new()?,
             limits,
             clock,
             authenticator,
@@ -343,6 +345,11 @@ impl<E: EnforcementService> Stack<E> {
 }
 
 impl<E> Stack<E> {
+    /// The pages that describe the HTTP face.
+    pub(super) const fn described(&self) -> &gateway::Described {
+        &self.described
+    }
+
     /// Whether it serves, for the HTTP face.
     pub(super) fn standing(&self) -> super::standard::Standing {
         self.standard.standing()
