@@ -11,6 +11,7 @@ pub mod door;
 pub mod dotenv;
 mod metrics;
 pub mod network;
+pub mod origins;
 mod placeholder;
 mod postgres_url;
 mod rate_limit;
@@ -28,6 +29,7 @@ use std::time::Duration;
 pub use door::{Door, Https, TlsFiles, tls_file};
 pub use metrics::Metrics;
 pub use network::Network;
+pub use origins::Origins;
 pub use rate_limit::RateLimit;
 pub use secret::Secret;
 

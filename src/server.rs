@@ -2,13 +2,15 @@
 //!
 //! `limits` bounds it, `counted` and `measured` count what it does, `listener` and `connection` hold the sockets, `tls` encrypts them, `entrance` says what each
 //! listener opens and whom it believes, `stack` is the layers in request order, `gateway` the HTTP face, `standard`
-//! health and reflection, `drain` how it is told to stop.
+//! health and reflection, `drain` how it is told to stop, `pulse` asks the
+//! database how it is.
 //!
 //! **Invariant:** no call reaches a service but through the stack; nothing here decides.
 
 mod build;
 mod chatter;
 mod connection;
+mod cors;
 mod counted;
 mod doors;
 mod drain;
@@ -20,6 +22,7 @@ mod limits;
 mod listener;
 mod measured;
 mod preface;
+mod pulse;
 mod route;
 mod seats;
 mod stack;
@@ -28,6 +31,7 @@ mod stream;
 mod tls;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -43,9 +47,10 @@ use crate::rate_limit::Limiter;
 pub use build::{Server, build, build_deviating};
 pub use doors::Doors;
 pub use drain::{Stop, Stopper, stop, stop_on_signals};
-pub use gateway::enforce_request;
+pub use gateway::{enforce_request, http_document, openapi_document};
 pub use limits::Limits;
 pub use measured::Measured;
+pub use pulse::Pulse;
 pub use stack::Routed;
 pub use tls::Tls;
 
@@ -70,13 +75,29 @@ pub struct Parts<E> {
 }
 
 /// How the parts behind the front door are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Health {
     /// The view is confirmed. While it is not nothing is decided, and health says `NOT_SERVING`.
     pub policies: bool,
+    /// How long ago it was confirmed last.
+    pub policy_age: Duration,
     /// Records are committed. Shown, but no reason to turn callers away: they are told to try again at once, and an
     /// open breaker closes by itself.
     pub audit: bool,
+    /// How the database answers.
+    pub database: Pulse,
+    /// Whether answers wait for the database, so that without it there are none.
+    pub waits_for_database: bool,
+    /// Calls are counted where they should be. Shown, but no reason to turn callers away: what is done without Redis
+    /// is the deployment's choice.
+    pub limiter: bool,
+}
+
+impl Health {
+    /// Whether this replica decides.
+    pub const fn decides(&self) -> bool {
+        self.policies && !(self.waits_for_database && self.database.is_away)
+    }
 }
 
 /// Why the server could not start or go on.
@@ -85,6 +106,9 @@ pub enum Error {
     /// The contract's own descriptors cannot be read.
     #[error("the descriptors of the contract cannot be read")]
     Descriptors(#[source] Arc<tonic_reflection::server::Error>),
+    /// The contract has a call that cannot be served over HTTP.
+    #[error("the contract cannot be served over HTTP: {0}")]
+    Contract(String),
     /// The database is away, or not one that this program can serve.
     #[error("database")]
     Store(#[from] crate::store::Error),
@@ -136,7 +160,7 @@ pub async fn run<E: EnforcementService>(parts: Parts<E>, doors: Doors, mut stop:
     let (stopping, is_stopping) = watch::channel(false);
     let (standard, report) = standard::Standard::new(parts.health.clone(), is_stopping, limits.reflection)?;
     let clock = parts.clock.clone();
-    let stack = Arc::new(stack::Stack::new(parts, standard));
+    let stack = Arc::new(stack::Stack::new(parts, standard)?);
     let draining = CancellationToken::new();
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {

@@ -7,6 +7,7 @@ pub mod call;
 pub mod codec;
 pub mod convert;
 pub mod enforcement;
+pub mod json;
 pub mod page;
 pub mod status;
 pub mod tally;

@@ -67,6 +67,7 @@ fn takes(kind: Kind) -> String {
         | Kind::Socket
         | Kind::Networks
         | Kind::HttpPath
+        | Kind::Origins
         | Kind::Limit => accepted,
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::network::Network;
+use super::origins::Origins;
 use super::reader::{self, Reader};
 use super::{Program, is_loopback};
 
@@ -14,6 +15,8 @@ pub struct Door {
     pub https: Https,
     /// The proxies of which forwarded headers are believed; `None`: of nobody.
     pub proxies: Option<Vec<Network>>,
+    /// The origins of pages that may call from browsers.
+    pub origins: Origins,
     /// A listener for the admin service alone.
     pub admin: Option<SocketAddr>,
     /// A listener for health alone, in plain text.
@@ -66,7 +69,7 @@ impl Door {
                     let wrong = "is on, but `dev` speaks plain text, on this machine only";
                     read.fault("ENABLE_HTTPS", wrong, "unset, or `agentguard serve`");
                 }
-                return Self::default();
+                return Self { origins: read.origins("CORS_ORIGINS"), ..Self::default() };
             }
             Program::Migrate => return Self::default(),
         }
@@ -90,6 +93,7 @@ impl Door {
         let door = Self {
             https,
             proxies: trusts.then(|| proxies.clone().unwrap_or_else(loopback)),
+            origins: read.origins("CORS_ORIGINS"),
             admin: read.socket("ADMIN_ADDR"),
             health: read.socket("HEALTH_ADDR"),
             metrics: read.socket("METRICS_ADDR"),

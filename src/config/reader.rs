@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::network::Network;
+use super::origins::Origins;
 use super::setting::{self, Kind, Setting};
 use super::{Database, Fault, Flags, Secret, value};
 use crate::rate_limit::gcra::Limit;
@@ -167,6 +168,7 @@ impl<'a> Reader<'a> {
                 | Kind::Socket
                 | Kind::Networks
                 | Kind::HttpPath
+                | Kind::Origins
                 | Kind::Limit
                 | Kind::Key
                 | Kind::Url { .. } => return None,
@@ -232,6 +234,11 @@ impl<'a> Reader<'a> {
             let networks: Option<Vec<Network>> = parts.map(Network::parse).collect();
             networks.filter(|networks| !networks.is_empty())
         })
+    }
+
+    /// Comma-separated origins, or all of them.
+    pub fn origins(&mut self, name: &str) -> Origins {
+        self.parsed(name, |_, text| Origins::parse(text)).unwrap_or_default()
     }
 
     /// One word of the setting's list, as the list spells it.

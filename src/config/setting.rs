@@ -63,6 +63,8 @@ pub enum Kind {
     Networks,
     /// The path of a page.
     HttpPath,
+    /// Comma-separated origins of the web.
+    Origins,
     /// How often something may be done.
     Limit,
     /// A key or pepper; never shown, never a flag.
@@ -90,6 +92,7 @@ impl Kind {
             | Self::Socket
             | Self::Networks
             | Self::HttpPath
+            | Self::Origins
             | Self::Limit => false,
         }
     }
@@ -121,6 +124,10 @@ impl Kind {
                     .to_owned()
             }
             Self::HttpPath => "a path of letters, digits, `/`, `_`, `.` and `-` that nothing else answers (`/metrics`)".to_owned(),
+            Self::Origins => {
+                "origins as browsers send them, separated by commas (`https://dashboard.example.com,http://localhost:3000`); or `*` alone"
+                    .to_owned()
+            }
             Self::Limit => "calls a period, such as `1000/minute` or `20 per 10 seconds`, each with `burst N` where less or more than all of them may be made at once; several joined by `;` hold at once".to_owned(),
             Self::Key => "visible ASCII without white space and commas".to_owned(),
             Self::Url { accepted } => accepted.to_owned(),
@@ -258,6 +265,13 @@ pub const SETTINGS: &[(&str, &[Setting])] = &[
                 default: None,
                 dev: None,
                 meaning: "The proxies in front; required in production where `TRUST_PROXY_HEADERS` is on, else loopback. The client is the last address of `x-forwarded-for` that these do not cover. Their connections are exempt from the bound for one address.",
+            },
+            Setting {
+                name: "CORS_ORIGINS",
+                kind: Kind::Origins,
+                default: None,
+                dev: None,
+                meaning: "The origins of pages in browsers that may call, over JSON and gRPC-Web, and read the answers; each exactly as written. `*` is every origin, without credentials of the browser. Unset: none.",
             },
             Setting {
                 name: "ADMIN_ADDR",
@@ -464,7 +478,7 @@ pub const SETTINGS: &[(&str, &[Setting])] = &[
 ];
 
 /// Variables of the deployment guide that this version does not act on. Set, they are named in one warning line.
-pub const NOT_IN_EFFECT: &[&str] = &["CORS_ORIGINS"];
+pub const NOT_IN_EFFECT: &[&str] = &[];
 
 /// Every setting, without the headings.
 pub fn all() -> impl Iterator<Item = &'static Setting> {

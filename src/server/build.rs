@@ -10,8 +10,7 @@ use tokio::task::{JoinError, JoinSet};
 use tower::util::BoxCloneSyncService;
 
 use super::measured::{DefaultMonth, State};
-use super::route::Route;
-use super::{Doors, Error, Health, Limits, Measured, Parts, Stop, Tls};
+use super::{Doors, Error, Health, Limits, Measured, Parts, Pulse, Stop, Tls, gateway, pulse};
 use crate::audit::outbox::Outbox;
 use crate::audit::{self, Keeper, Writer, janitor, writer};
 use crate::auth::{AdminKeys, Authenticator, Peppers};
@@ -130,7 +129,7 @@ pub async fn build_deviating(config: &Config, clock: Clock, deviation: Deviation
         .deviating(deviation);
     let tally = Arc::new(Tally::default());
     let metrics = match config.metrics.enabled {
-        true => Metrics::new(config.metrics.max_series, Route::endpoints())?,
+        true => Metrics::new(config.metrics.max_series, gateway::endpoints()?)?,
         false => Metrics::off(),
     };
     writer.time_commits(metrics.commits());
@@ -148,8 +147,22 @@ pub async fn build_deviating(config: &Config, clock: Clock, deviation: Deviation
     });
     let admin = AdminServiceServer::new(admin).max_decoding_message_size(config.max_request_size);
 
-    let (signal, health) = watch::channel(look(&views, &writer));
-    spawn(&mut tasks, "health", watch_over(Arc::clone(&views), writer.clone(), signal));
+    let (beat, felt) = watch::channel(Pulse { latency: None, is_away: false });
+    let refresh = config.policy_refresh_interval;
+    spawn(
+        &mut tasks,
+        "the database's pulse",
+        pulse::take(store.clone(), Arc::clone(&views), refresh, clock.clone(), beat),
+    );
+    let vital = Vital {
+        views: Arc::clone(&views),
+        writer: writer.clone(),
+        limiter: Arc::clone(&limiter),
+        pulse: felt,
+        mode,
+    };
+    let (signal, health) = watch::channel(vital.look());
+    spawn(&mut tasks, "health", vital.watch_over(signal));
     let (months, time) = (store.clone(), clock.clone());
     spawn(&mut tasks, "the audit's months", async move {
         loop {
@@ -386,25 +399,46 @@ async fn watch_default_month(store: Store, noted: Arc<DefaultMonth>) {
     }
 }
 
-async fn watch_over(views: Arc<Views>, writer: Writer, signal: watch::Sender<Health>) {
-    let mut turn = tokio::time::interval(HEALTH_INTERVAL);
-    turn.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        turn.tick().await;
-        let health = look(&views, &writer);
-        let changed = signal.send_if_modified(|last| {
-            let changed = *last != health;
-            *last = health;
-            changed
-        });
-        if changed {
-            tracing::warn!(policies = health.policies, audit = health.audit, "the server's health changed");
-        }
-    }
+/// The parts that this server cannot decide without, and those that it can.
+struct Vital {
+    views: Arc<Views>,
+    writer: Writer,
+    limiter: Arc<Limiter>,
+    pulse: watch::Receiver<Pulse>,
+    mode: audit::Mode,
 }
 
-fn look(views: &Views, writer: &Writer) -> Health {
-    Health { policies: views.fresh().is_ok(), audit: !writer.is_broken() }
+impl Vital {
+    fn look(&self) -> Health {
+        Health {
+            policies: self.views.fresh().is_ok(),
+            policy_age: self.views.age(),
+            audit: !self.writer.is_broken(),
+            database: *self.pulse.borrow(),
+            waits_for_database: self.mode == audit::Mode::Durable,
+            limiter: self.limiter.is_counting(),
+        }
+    }
+
+    async fn watch_over(self, signal: watch::Sender<Health>) {
+        let mut turn = tokio::time::interval(HEALTH_INTERVAL);
+        turn.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let words = |health: Health| (health.policies, health.audit, health.database.is_away, health.limiter);
+        loop {
+            turn.tick().await;
+            let health = self.look();
+            let last = signal.send_replace(health);
+            if words(last) != words(health) {
+                tracing::warn!(
+                    policies = health.policies,
+                    audit = health.audit,
+                    database = !health.database.is_away,
+                    limiter = health.limiter,
+                    "the server's health changed"
+                );
+            }
+        }
+    }
 }
 
 /// What the audit calls this process: the machine's name, and something that tells its lives apart.

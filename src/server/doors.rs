@@ -13,7 +13,7 @@ use super::limits::{self, Limits};
 use super::seats::Seats;
 use super::{Error, Tls, listener};
 use crate::clock::Clock;
-use crate::config::{self, Https, Network};
+use crate::config::{self, Https, Network, Origins};
 
 /// Where the server listens, and by which rules.
 #[derive(Debug)]
@@ -24,13 +24,15 @@ pub struct Doors {
     metrics: Option<TcpListener>,
     tls: Option<Tls>,
     proxies: Option<Arc<[Network]>>,
+    origins: Arc<Origins>,
     /// Whether TLS ends at a proxy, which must say so.
     https_at_proxy: bool,
 }
 
 impl Doors {
     /// The main listener alone, in plain text, without proxies.
-    pub const fn plain(main: TcpListener) -> Self {
+    pub fn plain(main: TcpListener) -> Self {
+        let origins = Arc::default();
         Self {
             main,
             admin: None,
@@ -38,6 +40,7 @@ impl Doors {
             metrics: None,
             tls: None,
             proxies: None,
+            origins,
             https_at_proxy: false,
         }
     }
@@ -54,6 +57,7 @@ impl Doors {
             metrics: bind_beside(door.metrics).await?,
             tls,
             proxies: door.proxies.as_deref().map(Arc::from),
+            origins: Arc::new(door.origins.clone()),
             https_at_proxy: door.https == Https::AtProxy,
         })
     }
@@ -109,6 +113,7 @@ impl Doors {
             opens: if self.admin.is_some() { Opens::AllButAdmin } else { Opens::All },
             tls: self.tls,
             proxies: self.proxies,
+            origins: self.origins,
             wants_https: self.https_at_proxy,
         };
         let admin = self.admin.map(|listener| {
@@ -131,7 +136,8 @@ impl Doors {
         // kill, and how a drain ends is worth a look.
         let done = CancellationToken::new();
         let beside = |listener: Option<TcpListener>, opens| {
-            let entrance = Entrance { opens, tls: None, proxies: None, wants_https: false };
+            let entrance =
+                Entrance { opens, tls: None, proxies: None, origins: Arc::default(), wants_https: false };
             let accept = listener.map(|listener| listener::accept(listener, side(), gate(entrance, &done)));
             async { futures_util::future::OptionFuture::from(accept).await }
         };

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
-use super::route::{Page, Route};
+use super::route::{Route, Wants};
 use super::tls::Tls;
-use crate::config::Network;
+use crate::config::{Network, Origins};
 
 /// Headers of proxies.
 const FORWARDED_FOR: &str = "x-forwarded-for";
@@ -22,6 +22,8 @@ pub(super) struct Entrance {
     pub(super) tls: Option<Tls>,
     /// The proxies that are believed; nobody is where this is `None`.
     pub(super) proxies: Option<Arc<[Network]>>,
+    /// The origins of pages that may call from browsers.
+    pub(super) origins: Arc<Origins>,
     /// Whether a call must have come to the proxy by TLS.
     pub(super) wants_https: bool,
 }
@@ -45,21 +47,15 @@ impl Opens {
     /// Whether `route` is there.
     pub(super) const fn includes(self, route: Route) -> bool {
         match (self, route) {
-            (_, Route::Health | Route::Http(Page::Health | Page::Live | Page::Ready)) => true,
             // A configured path: `Measured` says where it is shown.
-            (_, Route::Http(Page::Metrics)) => false,
+            (_, Route::Metrics) => false,
+            (_, route) if route.is_health() => true,
             (Self::All, _) => true,
-            (Self::AllButAdmin, route) => !matches!(route, Route::Admin),
-            (Self::Admin, Route::Admin | Route::Reflection | Route::ReflectionAlpha) => true,
-            (Self::Admin, Route::Enforcement | Route::Http(Page::Enforce)) => false,
-            (
-                Self::Health | Self::Metrics,
-                Route::Enforcement
-                | Route::Admin
-                | Route::Reflection
-                | Route::ReflectionAlpha
-                | Route::Http(Page::Enforce),
-            ) => false,
+            (Self::AllButAdmin, route) => !route.is_admins(),
+            (Self::Admin, Route::Reflection | Route::ReflectionAlpha | Route::Http(_)) => true,
+            (Self::Admin, Route::Python(page)) => !matches!(page.wants(), Wants::Agent),
+            (Self::Admin, route) => route.is_admins(),
+            (Self::Health | Self::Metrics, _) => false,
         }
     }
 }
@@ -134,10 +130,12 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+    use crate::server::gateway::python;
+    use crate::server::route::Page;
 
     fn entrance(proxies: Option<&[&str]>, wants_https: bool) -> Entrance {
         let proxies = proxies.map(|list| list.iter().map(|text| Network::parse(text).unwrap()).collect());
-        Entrance { opens: Opens::All, tls: None, proxies, wants_https }
+        Entrance { opens: Opens::All, tls: None, proxies, origins: Arc::default(), wants_https }
     }
 
     fn headers(name: &'static str, values: &[&str]) -> HeaderMap {
@@ -190,11 +188,15 @@ mod tests {
     fn each_listener_opens_its_own_and_all_open_health() {
         let routes = [
             (Route::Enforcement, [true, true, false, false, false]),
-            (Route::Http(Page::Enforce), [true, true, false, false, false]),
+            (Route::Python(python::Page::Enforce), [true, true, false, false, false]),
+            (Route::Python(python::Page::Logs), [true, true, true, false, false]),
+            (Route::Python(python::Page::Agents), [true, false, true, false, false]),
             (Route::Admin, [true, false, true, false, false]),
             (Route::Reflection, [true, true, true, false, false]),
             (Route::ReflectionAlpha, [true, true, true, false, false]),
             (Route::Health, [true; 5]),
+            (Route::Http(Page::OpenApi), [true, true, true, false, false]),
+            (Route::Http(Page::Docs), [true, true, true, false, false]),
             (Route::Http(Page::Health), [true; 5]),
             (Route::Http(Page::Live), [true; 5]),
             (Route::Http(Page::Ready), [true; 5]),

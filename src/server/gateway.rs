@@ -1,77 +1,133 @@
 //! The HTTP face: JSON for those who do not speak gRPC, behind the same layers and by the same services.
 //!
+//! `table` holds every path; `annotations` reads the contract's own from its `google.api.http`, `transcode` turns a
+//! request there into the message that gRPC would have sent and the answer back (`lines` where it streams), `python`
+//! is the paths that callers of the Python AgentGuard know, `health` says how the server is.
+//!
 //! **Invariant:** nothing is decided or checked here that gRPC callers do not get; a page turns JSON into the
 //! contract's message and back.
 
-mod enforce;
-mod json;
+mod annotations;
+mod body;
+mod docs;
+mod document;
+mod health;
+mod lines;
+mod openapi;
 mod problem;
+pub(super) mod python;
+mod table;
+mod template;
+mod transcode;
 
-pub use enforce::message as enforce_request;
+pub use python::enforce_request;
+
+pub(super) use annotations::{Binding, Taken};
+pub(super) use body::Bounds;
+pub(super) use table::{Table, Target};
+pub(super) use template::Values;
+pub(super) use transcode::{answer as transcoded, request as transcode};
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER,
-    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS, X_XSS_PROTECTION,
 };
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
-use serde_json::json;
+use serde_json::Value;
 use tonic::body::Body;
 
-use super::route::Page;
+use super::Error;
+use super::route::{METRICS, Page};
 use super::stack::Stack;
 use crate::pb::rpc;
-use crate::pb::v1::enforcement_service_server::EnforcementService;
 use crate::rate_limit::Quota;
 use crate::rate_limit::gcra::Window;
-use crate::service::Error;
-use crate::service::call::Call;
+use crate::service::json;
 
 /// The program's version, as answers show it.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Answers a page.
-pub(super) async fn answer<E: EnforcementService>(
-    stack: &Stack<E>,
-    page: Page,
-    request: Request<Body>,
-    call: Call,
-) -> Result<Response<Body>, Error> {
-    let is_head = request.method() == Method::HEAD;
-    let response = match page {
-        // Whether this process answers; whether it decides is `ready`.
-        Page::Health => json_answer(StatusCode::OK, &json!({"status": "healthy", "version": VERSION})),
-        Page::Live => json_answer(StatusCode::OK, &json!({"status": "alive"})),
-        Page::Ready => ready(stack),
-        Page::Metrics => stack.measured().page(&call).await?,
-        Page::Enforce => enforce::answer(stack, request, call).await?,
-    };
-    Ok(if is_head { response.map(|_| Body::empty()) } else { response })
+/// `docs/http.md`, printed from the paths that are served.
+///
+/// # Errors
+/// If the contract of this build cannot be served.
+pub fn http_document() -> Result<String, Error> {
+    let broken = |error: &dyn std::fmt::Display| Error::Contract(error.to_string());
+    let contract = json::contract().map_err(|error| broken(&error))?;
+    let table = Table::new(&contract).map_err(|error| broken(&error))?;
+    Ok(document::markdown(&contract, &table))
 }
 
-fn ready<E: EnforcementService>(stack: &Stack<E>) -> Response<Body> {
-    let standing = stack.standing();
-    let (status, word) = if standing.serves() {
-        (StatusCode::OK, "ready")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "not ready")
-    };
-    let checks = json!({
-        "policies": if standing.health.policies { "ok" } else { "stale" },
-        "audit": if standing.health.audit { "ok" } else { "unavailable" },
-        "server": if standing.is_stopping { "shutting down" } else { "ok" },
-    });
-    json_answer(status, &json!({"status": word, "checks": checks, "version": VERSION}))
+/// Every endpoint that metrics tell apart: the methods of our services, of health and of reflection, and the paths of
+/// the HTTP face.
+///
+/// # Errors
+/// If the contract of this build cannot be served.
+pub(super) fn endpoints() -> Result<Vec<String>, Error> {
+    const FOREIGN: [&str; 4] = [
+        "/grpc.health.v1.Health/Check",
+        "/grpc.health.v1.Health/Watch",
+        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+    ];
+    let broken = |error: &dyn std::fmt::Display| Error::Contract(error.to_string());
+    let contract = json::contract().map_err(|error| broken(&error))?;
+    let table = Table::new(&contract).map_err(|error| broken(&error))?;
+    let others = FOREIGN.into_iter().chain([METRICS]).chain(table.templates()).map(str::to_owned);
+    let mut endpoints: Vec<String> = crate::pb::method_paths().chain(others).collect();
+    endpoints.sort();
+    endpoints.dedup();
+    Ok(endpoints)
+}
+
+/// The description of every path as OpenAPI 3.1, as `/openapi.json` and `docs/openapi.json` have it.
+///
+/// # Errors
+/// If the contract of this build cannot be served.
+pub fn openapi_document() -> Result<Value, Error> {
+    let broken = |error: &dyn std::fmt::Display| Error::Contract(error.to_string());
+    let contract = json::contract().map_err(|error| broken(&error))?;
+    openapi::description(&contract).map_err(|error| broken(&error))
+}
+
+/// What the pages for people and programs hold, made once.
+#[derive(Debug)]
+pub(super) struct Described {
+    openapi: Bytes,
+    docs: docs::Docs,
+}
+
+impl Described {
+    pub(super) fn new() -> Result<Self, Error> {
+        Ok(Self { openapi: openapi_document()?.to_string().into(), docs: docs::Docs::new() })
+    }
+}
+
+/// Answers a page.
+pub(super) fn page<E>(stack: &Stack<E>, page: Page) -> Response<Body> {
+    match page {
+        Page::OpenApi => {
+            let mut response = Response::new(Body::new(Full::from(stack.described().openapi.clone())));
+            describe(response.headers_mut(), "application/json");
+            response
+        }
+        Page::Docs => stack.described().docs.answer(),
+        Page::Health => health::answers(),
+        Page::Live => health::lives(),
+        Page::Ready => health::decides(stack.standing()),
+    }
 }
 
 /// An error as HTTP callers see it; `allow` names the methods that the path does take.
-pub(super) fn refusal(error: &rpc::Status, allow: Option<&'static str>) -> Response<Body> {
+pub(super) fn refusal(error: &rpc::Status, allow: Option<&str>) -> Response<Body> {
     let problem = problem::Problem::of(error);
     let mut response = json_answer(problem.status, &problem.body);
-    if let Some(allow) = allow {
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    if let Some(allow) = allow.and_then(|allow| HeaderValue::from_str(allow).ok()) {
+        response.headers_mut().insert(ALLOW, allow);
     }
     if let Some(seconds) = problem.retry_after {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
@@ -96,14 +152,17 @@ pub(super) fn show_quota(headers: &mut HeaderMap, quota: &Quota) {
     }
 }
 
-fn json_answer(status: StatusCode, body: &serde_json::Value) -> Response<Body> {
+fn json_answer(status: StatusCode, body: &Value) -> Response<Body> {
     let mut response = Response::new(Body::new(Full::from(body.to_string())));
     *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    // A decision is for one moment; no cache may answer the next.
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    describe(response.headers_mut(), "application/json");
     response
+}
+
+/// Says what an answer is. A decision is for one moment; no cache may answer the next.
+fn describe(headers: &mut HeaderMap, kind: &'static str) {
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }
 
 /// What browsers are told with every HTTP answer: take it for what it says it is, show it in no frame, run and load
@@ -111,12 +170,15 @@ fn json_answer(status: StatusCode, body: &serde_json::Value) -> Response<Body> {
 pub(super) fn secure(headers: &mut HeaderMap, is_https: bool) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    // For browsers of before content security policies.
+    headers.insert(X_XSS_PROTECTION, HeaderValue::from_static("1; mode=block"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(
-        CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
-    );
+    // A page that people look at has said what it needs.
+    headers
+        .entry(CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
     if is_https {
-        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+        let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+        headers.insert(STRICT_TRANSPORT_SECURITY, year);
     }
 }

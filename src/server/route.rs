@@ -1,9 +1,15 @@
-//! Where a request is meant to go: by content type to gRPC or to the HTTP face, then by path.
+//! Where a request is meant to go: by content type to gRPC, gRPC-Web or the HTTP face, then by path.
+
+use std::sync::Arc;
 
 use http::header::CONTENT_TYPE;
 use http::{Method, Request, Version};
+use http_body::Body as _;
+use tonic::body::Body;
 
 use super::entrance::Opens;
+use super::gateway::python;
+use super::gateway::{Binding, Table, Taken, Target, Values};
 use crate::service::Error;
 
 /// Where a request is meant to go.
@@ -19,11 +25,15 @@ pub(super) enum Route {
     Reflection,
     /// Server reflection, v1alpha: for everybody.
     ReflectionAlpha,
-    /// A path of the HTTP face.
+    /// A path that callers of the Python AgentGuard know.
+    Python(python::Page),
+    /// A page of the HTTP face: for everybody.
     Http(Page),
+    /// What Prometheus reads, at a path that is a setting: for everybody at some addresses.
+    Metrics,
 }
 
-/// A path of the HTTP face.
+/// A page of the HTTP face that is no call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Page {
     /// `/health`: it answers.
@@ -32,21 +42,39 @@ pub(super) enum Page {
     Live,
     /// `/health/ready`: it decides.
     Ready,
-    /// `POST /enforce`, as callers of the Python AgentGuard know it: wants an agent.
-    Enforce,
-    /// `METRICS_PATH`: what Prometheus reads.
-    Metrics,
+    /// `/openapi.json`: the description of the HTTP face.
+    OpenApi,
+    /// `/docs`: the same for people.
+    Docs,
 }
 
 impl Page {
-    /// Its path, as metrics name it.
-    pub(super) const fn template(self) -> &'static str {
+    /// All of them.
+    pub(super) const ALL: [Self; 5] = [Self::Health, Self::Live, Self::Ready, Self::OpenApi, Self::Docs];
+
+    /// Where it is.
+    pub(super) const fn path(self) -> &'static str {
         match self {
             Self::Health => "/health",
             Self::Live => "/health/live",
             Self::Ready => "/health/ready",
-            Self::Enforce => "/enforce",
-            Self::Metrics => "/metrics",
+            Self::OpenApi => "/openapi.json",
+            Self::Docs => "/docs",
+        }
+    }
+
+    /// What it says, for the documentation.
+    pub(super) const fn says(self) -> &'static str {
+        match self {
+            Self::OpenApi => "All of this as OpenAPI 3.1; also in [openapi.json](openapi.json).",
+            Self::Docs => "The same for people, on a page on which calls can be tried.",
+            Self::Health => "`{\"status\": \"healthy\", …}`: the process answers.",
+            Self::Live => {
+                "`{\"status\": \"alive\"}`: the same, for an orchestrator that restarts what does not answer."
+            }
+            Self::Ready => {
+                "`{\"status\": \"ready\", \"checks\": {…}}`, or 503 with `reason`: whether this replica decides, as `grpc.health.v1` says it too. `checks` has `database` (with `latency_ms`), `limiter`, `audit`, `policies` (with `age_seconds`) and `server`. It is not ready while it stops, while its policies are stale, and in `durable` mode once the database was not heard of for three seconds; a limiter without Redis or an audit that is behind are shown and turn nobody away."
+            }
         }
     }
 }
@@ -58,6 +86,39 @@ pub(super) enum Wants {
     Agent,
     /// An admin.
     Admin,
+    /// An agent, who sees what is its own, or an admin, who sees all.
+    Either,
+}
+
+/// What a caller speaks, so that refusals leave in the same form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Speech {
+    /// gRPC.
+    Grpc,
+    /// gRPC-Web.
+    Web,
+    /// HTTP.
+    Http,
+}
+
+/// A request's route, and the form in which it is asked and answered.
+#[derive(Debug)]
+pub(super) struct Aim {
+    pub(super) route: Route,
+    pub(super) form: Form,
+}
+
+/// The form of a call.
+#[derive(Debug)]
+pub(super) enum Form {
+    /// gRPC.
+    Grpc,
+    /// gRPC-Web.
+    Web,
+    /// JSON, by this binding, with the values in the path.
+    Json(Arc<Binding>, Values),
+    /// A page's own, with the values in the path.
+    Own(Values),
 }
 
 /// A request that has no route, with the methods that its path does take.
@@ -66,7 +127,7 @@ pub(super) struct NoRoute {
     /// Why.
     pub(super) error: Error,
     /// For the `allow` header.
-    pub(super) allow: Option<&'static str>,
+    pub(super) allow: Option<String>,
 }
 
 impl From<Error> for NoRoute {
@@ -83,111 +144,125 @@ const STREAMS: [&str; 3] = [
     "/agentguard.v1.AdminService/VerifyAudit",
 ];
 
+/// The path of metrics by its default, which names it whatever the setting says.
+pub(super) const METRICS: &str = "/metrics";
+
 /// The one method of agents that takes more than a check.
 const BATCH: &str = "/agentguard.v1.EnforcementService/BatchEnforce";
 
-impl Route {
-    /// Every endpoint that metrics tell apart: the methods of our services, of health and of reflection, and the pages.
-    pub(super) fn endpoints() -> impl Iterator<Item = String> {
-        const FOREIGN: [&str; 4] = [
-            "/grpc.health.v1.Health/Check",
-            "/grpc.health.v1.Health/Watch",
-            "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-            "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-        ];
-        const PAGES: [Page; 5] = [Page::Health, Page::Live, Page::Ready, Page::Enforce, Page::Metrics];
-        let pages = PAGES.into_iter().map(Page::template);
-        crate::pb::method_paths().chain(FOREIGN.into_iter().chain(pages).map(str::to_owned))
-    }
-
-    /// Which of them a call of `path` is of.
-    pub(super) const fn endpoint(self, path: &str) -> &str {
-        match self {
-            Self::Http(page) => page.template(),
-            Self::Enforcement | Self::Admin | Self::Health | Self::Reflection | Self::ReflectionAlpha => path,
-        }
-    }
-
-    /// The route of a request for metrics.
-    pub(super) fn of_metrics<B>(request: &Request<B>) -> Result<Self, NoRoute> {
-        match *request.method() {
-            Method::GET | Method::HEAD => Ok(Self::Http(Page::Metrics)),
-            _ => Err(NoRoute { error: Error::MethodNotAllowed, allow: Some("GET, HEAD") }),
-        }
-    }
-
-    /// The route of a request, where the listener opens it.
-    pub(super) fn of<B>(request: &Request<B>, opens: Opens) -> Result<Self, NoRoute> {
+impl Aim {
+    /// Where a request is meant to go, where the listener opens it.
+    pub(super) fn of(request: &Request<Body>, table: &Table, opens: Opens) -> Result<Self, NoRoute> {
         let path = request.uri().path();
-        let Some(route) = Self::at(path, is_grpc(request)).filter(|route| opens.includes(*route)) else {
-            if is_grpc(request) {
-                return Err(Error::Unimplemented.into());
-            }
-            let id = path.chars().take(64).collect();
-            return Err(Error::NotFound { what: "path", id }.into());
-        };
-        let allow = match route {
-            Self::Http(Page::Health | Page::Live | Page::Ready | Page::Metrics) => "GET, HEAD",
-            Self::Http(Page::Enforce)
-            | Self::Enforcement
-            | Self::Admin
-            | Self::Health
-            | Self::Reflection
-            | Self::ReflectionAlpha => "POST",
-        };
-        if !allow.split(", ").any(|method| request.method() == method) {
-            return Err(NoRoute { error: Error::MethodNotAllowed, allow: Some(allow) });
-        }
-        let spoken = match route {
-            Self::Http(Page::Enforce) => is_json(request),
-            Self::Http(Page::Health | Page::Live | Page::Ready | Page::Metrics) => true,
-            // gRPC needs trailers and flow control, which HTTP/1.1 does not have.
-            Self::Enforcement | Self::Admin | Self::Health | Self::Reflection | Self::ReflectionAlpha => {
-                is_grpc(request) && request.version() == Version::HTTP_2
-            }
-        };
-        if spoken { Ok(route) } else { Err(Error::UnsupportedMediaType.into()) }
-    }
-
-    /// What is at a path.
-    fn at(path: &str, is_grpc: bool) -> Option<Self> {
+        let speech = speech(request);
         let service =
             path.strip_prefix('/').and_then(|path| path.split_once('/')).map(|(service, _)| service);
-        match (service, path) {
-            (Some("agentguard.v1.EnforcementService"), _) => Some(Self::Enforcement),
-            (Some("agentguard.v1.AdminService"), _) => Some(Self::Admin),
-            (Some("grpc.health.v1.Health"), _) => Some(Self::Health),
-            (Some("grpc.reflection.v1.ServerReflection"), _) => Some(Self::Reflection),
-            (Some("grpc.reflection.v1alpha.ServerReflection"), _) => Some(Self::ReflectionAlpha),
-            (_, _) if is_grpc => None,
-            (_, "/health") => Some(Self::Http(Page::Health)),
-            (_, "/health/live") => Some(Self::Http(Page::Live)),
-            (_, "/health/ready") => Some(Self::Http(Page::Ready)),
-            (_, "/enforce") => Some(Self::Http(Page::Enforce)),
-            (_, _) => None,
+        let route = service.and_then(Route::of_service).filter(|route| opens.includes(*route));
+        match (route, speech) {
+            (Some(route), speech) => Self::call(route, speech, request),
+            (None, Speech::Grpc | Speech::Web) => Err(Error::Unimplemented.into()),
+            (None, Speech::Http) => {
+                let (target, values) = table.find(request.method(), path, |route| opens.includes(route))?;
+                Self::page(target, values, request)
+            }
         }
+    }
+
+    /// A call of gRPC, plain or over the web.
+    fn call(route: Route, speech: Speech, request: &Request<Body>) -> Result<Self, NoRoute> {
+        if request.method() != Method::POST {
+            return Err(NoRoute { error: Error::MethodNotAllowed, allow: Some("POST".to_owned()) });
+        }
+        match speech {
+            // gRPC needs trailers and flow control, which HTTP/1.1 does not have.
+            Speech::Grpc if request.version() == Version::HTTP_2 => Ok(Self { route, form: Form::Grpc }),
+            // The protocol of the web has no way to send more than one message.
+            Speech::Web if route.listens(request.uri().path()) => Err(Error::Unimplemented.into()),
+            Speech::Web => Ok(Self { route, form: Form::Web }),
+            Speech::Grpc | Speech::Http => Err(Error::UnsupportedMediaType.into()),
+        }
+    }
+
+    /// Where a request for metrics goes.
+    pub(super) fn of_metrics(request: &Request<Body>) -> Result<Self, NoRoute> {
+        match *request.method() {
+            Method::GET | Method::HEAD => Ok(Self { route: Route::Metrics, form: Form::Own(Values::new()) }),
+            _ => Err(NoRoute { error: Error::MethodNotAllowed, allow: Some("GET, HEAD".to_owned()) }),
+        }
+    }
+
+    /// Its name among the endpoints that metrics tell apart.
+    pub(super) fn endpoint<'a, B>(&'a self, request: &'a Request<B>) -> &'a str {
+        match (&self.form, self.route) {
+            (Form::Json(binding, _), _) => binding.template.text(),
+            (Form::Own(_), Route::Python(page)) => page.place().1,
+            (Form::Own(_), Route::Http(page)) => page.path(),
+            (Form::Own(_), Route::Metrics) => METRICS,
+            (Form::Grpc | Form::Web | Form::Own(_), _) => request.uri().path(),
+        }
+    }
+
+    /// The path of its call on gRPC.
+    pub(super) fn path<'a, B>(&'a self, request: &'a Request<B>) -> &'a str {
+        match &self.form {
+            Form::Json(binding, _) => binding.rpc.path.path(),
+            Form::Grpc | Form::Web | Form::Own(_) => request.uri().path(),
+        }
+    }
+
+    fn page(target: &Target, values: Values, request: &Request<Body>) -> Result<Self, NoRoute> {
+        let route = target.route();
+        let (form, spoken) = match target {
+            Target::Rpc(binding) => {
+                // Nothing at all is an empty request, of whatever type it claims to be.
+                let spoken =
+                    binding.body == Taken::Nothing || is_json(request) || request.body().is_end_stream();
+                (Form::Json(Arc::clone(binding), values), spoken)
+            }
+            Target::Python(page) => (Form::Own(values), !page.takes_body() || is_json(request)),
+            Target::Page(_) => (Form::Own(values), true),
+        };
+        if spoken { Ok(Self { route, form }) } else { Err(Error::UnsupportedMediaType.into()) }
+    }
+}
+
+impl Route {
+    /// The route of a gRPC service.
+    pub(super) fn of_service(name: &str) -> Option<Self> {
+        Some(match name {
+            "agentguard.v1.EnforcementService" => Self::Enforcement,
+            "agentguard.v1.AdminService" => Self::Admin,
+            "grpc.health.v1.Health" => Self::Health,
+            "grpc.reflection.v1.ServerReflection" => Self::Reflection,
+            "grpc.reflection.v1alpha.ServerReflection" => Self::ReflectionAlpha,
+            _ => return None,
+        })
     }
 
     /// Whether it answers in the clear where everything else must come by HTTPS: probes and Prometheus carry no secrets,
     /// and often know no proxy.
     pub(super) const fn is_health(self) -> bool {
         match self {
-            Self::Health | Self::Http(Page::Health | Page::Live | Page::Ready | Page::Metrics) => true,
-            Self::Enforcement
-            | Self::Admin
-            | Self::Reflection
-            | Self::ReflectionAlpha
-            | Self::Http(Page::Enforce) => false,
+            Self::Health | Self::Metrics | Self::Http(Page::Health | Page::Live | Page::Ready) => true,
+            Self::Enforcement | Self::Admin | Self::Reflection | Self::ReflectionAlpha => false,
+            Self::Python(_) | Self::Http(Page::OpenApi | Page::Docs) => false,
         }
     }
 
-    /// Whom it wants; `None` is for everybody.
-    pub(super) const fn wants(self) -> Option<Wants> {
-        match self {
-            Self::Enforcement | Self::Http(Page::Enforce) => Some(Wants::Agent),
-            Self::Admin => Some(Wants::Admin),
-            Self::Health | Self::Reflection | Self::ReflectionAlpha => None,
-            Self::Http(Page::Health | Page::Live | Page::Ready | Page::Metrics) => None,
+    /// Whom it wants on a listener that opens `opens`; `None` is for everybody.
+    pub(super) const fn wants(self, opens: Opens) -> Option<Wants> {
+        match (self, opens) {
+            (Self::Enforcement, _) => Some(Wants::Agent),
+            (Self::Admin, _) => Some(Wants::Admin),
+            (Self::Health | Self::Reflection | Self::ReflectionAlpha | Self::Http(_) | Self::Metrics, _) => {
+                None
+            }
+            // Whoever has another listener is not let in here.
+            (Self::Python(page), opens) => match (page.wants(), opens) {
+                (Wants::Either, Opens::AllButAdmin) => Some(Wants::Agent),
+                (Wants::Either, Opens::Admin) => Some(Wants::Admin),
+                (wants, _) => Some(wants),
+            },
         }
     }
 
@@ -195,9 +270,22 @@ impl Route {
     /// all when it is busy.
     pub(super) const fn passes_shedding(self) -> bool {
         match self {
-            Self::Enforcement | Self::Admin | Self::Http(Page::Enforce) => false,
-            Self::Health | Self::Reflection | Self::ReflectionAlpha => true,
-            Self::Http(Page::Health | Page::Live | Page::Ready | Page::Metrics) => true,
+            Self::Enforcement | Self::Admin | Self::Python(_) => false,
+            Self::Health | Self::Reflection | Self::ReflectionAlpha | Self::Http(_) | Self::Metrics => true,
+        }
+    }
+
+    /// Whether its messages in flight are counted as admins'.
+    pub(super) const fn is_admins(self) -> bool {
+        match self {
+            Self::Admin => true,
+            Self::Python(page) => matches!(page.wants(), Wants::Admin),
+            Self::Enforcement
+            | Self::Health
+            | Self::Reflection
+            | Self::ReflectionAlpha
+            | Self::Http(_)
+            | Self::Metrics => false,
         }
     }
 
@@ -207,7 +295,7 @@ impl Route {
             Self::Enforcement | Self::Admin => STREAMS.contains(&path),
             Self::Health => path.ends_with("/Watch"),
             Self::Reflection | Self::ReflectionAlpha => true,
-            Self::Http(_) => false,
+            Self::Python(_) | Self::Http(_) | Self::Metrics => false,
         }
     }
 
@@ -221,7 +309,7 @@ impl Route {
         match self {
             Self::Enforcement => STREAMS.contains(&path),
             Self::Reflection | Self::ReflectionAlpha => true,
-            Self::Admin | Self::Health | Self::Http(_) => false,
+            Self::Admin | Self::Health | Self::Python(_) | Self::Http(_) | Self::Metrics => false,
         }
     }
 
@@ -236,7 +324,13 @@ impl Route {
     pub(super) fn is_small(self, path: &str) -> bool {
         match self {
             Self::Enforcement => path != BATCH,
-            Self::Admin | Self::Health | Self::Reflection | Self::ReflectionAlpha | Self::Http(_) => false,
+            Self::Python(page) => !matches!(page.wants(), Wants::Admin),
+            Self::Admin
+            | Self::Health
+            | Self::Reflection
+            | Self::ReflectionAlpha
+            | Self::Http(_)
+            | Self::Metrics => false,
         }
     }
 
@@ -244,15 +338,24 @@ impl Route {
     pub(super) const fn is_foreign(self) -> bool {
         match self {
             Self::Health | Self::Reflection | Self::ReflectionAlpha => true,
-            Self::Enforcement | Self::Admin | Self::Http(_) => false,
+            Self::Enforcement | Self::Admin | Self::Python(_) | Self::Http(_) | Self::Metrics => false,
         }
     }
 }
 
-/// Whether the caller speaks gRPC, so that refusals leave as gRPC statuses.
-pub(super) fn is_grpc<B>(request: &Request<B>) -> bool {
-    let kind = content_type(request);
-    request.method() == Method::POST && matches!(kind, "application/grpc" | "application/grpc+proto")
+/// What the caller speaks.
+pub(super) fn speech<B>(request: &Request<B>) -> Speech {
+    if request.method() != Method::POST {
+        return Speech::Http;
+    }
+    match content_type(request) {
+        "application/grpc" | "application/grpc+proto" => Speech::Grpc,
+        "application/grpc-web"
+        | "application/grpc-web+proto"
+        | "application/grpc-web-text"
+        | "application/grpc-web-text+proto" => Speech::Web,
+        _ => Speech::Http,
+    }
 }
 
 fn is_json<B>(request: &Request<B>) -> bool {
@@ -309,21 +412,37 @@ mod tests {
         }
     }
 
-    fn route(method: &str, path: &str, content_type: &str) -> Result<Route, u16> {
+    fn table() -> Table {
+        Table::new(&crate::service::json::contract().unwrap()).unwrap()
+    }
+
+    fn aim(
+        method: &str,
+        path: &str,
+        content_type: &str,
+        opens: Opens,
+        body: &'static str,
+    ) -> Result<Aim, NoRoute> {
         let request = Request::builder()
             .method(method)
             .uri(path)
             .version(Version::HTTP_2)
             .header(CONTENT_TYPE, content_type)
-            .body(())
+            .body(Body::new(http_body_util::Full::from(body)))
             .unwrap();
-        Route::of(&request, Opens::All).map_err(|none| crate::service::status::row(none.error.reason()).http)
+        Aim::of(&request, &table(), opens)
+    }
+
+    fn route(method: &str, path: &str, content_type: &str) -> Result<Route, u16> {
+        aim(method, path, content_type, Opens::All, "x")
+            .map(|aim| aim.route)
+            .map_err(|none| crate::service::status::row(none.error.reason()).http)
     }
 
     #[test]
     fn every_method_of_the_contract_has_a_route_that_wants_its_caller() {
         for (path, _) in methods() {
-            let wants = route("POST", &path, "application/grpc").unwrap().wants();
+            let wants = route("POST", &path, "application/grpc").unwrap().wants(Opens::All);
             assert_eq!(wants == Some(Wants::Admin), path.contains("Admin"), "{path}");
             assert_eq!(wants == Some(Wants::Agent), path.contains("Enforcement"), "{path}");
         }
@@ -332,16 +451,45 @@ mod tests {
     #[test]
     fn what_a_listener_does_not_open_is_answered_as_what_is_not_there() {
         let ask = |method: &str, path: &str, kind: &str, opens| {
-            let request = Request::builder().method(method).uri(path).version(Version::HTTP_2);
-            let request = request.header(CONTENT_TYPE, kind).body(()).unwrap();
-            let refused = Route::of(&request, opens).unwrap_err();
+            let refused = aim(method, path, kind, opens, "").unwrap_err();
             (refused.error.to_string().replace(path, "PATH"), refused.allow)
         };
         for (method, kind) in [("POST", "application/grpc"), ("POST", "text/plain"), ("GET", "")] {
             let absent = ask(method, "/agentguard.v1.Nothing/GetStats", kind, Opens::All);
             let closed = ask(method, "/agentguard.v1.AdminService/GetStats", kind, Opens::AllButAdmin);
             assert_eq!(closed, absent, "{method} {kind}");
+            let absent = ask(method, "/v1/nothing", kind, Opens::All);
+            for path in ["/v1/stats", "/v1/agents", "/agents"] {
+                assert_eq!(ask(method, path, kind, Opens::AllButAdmin), absent, "{method} {path} {kind}");
+            }
         }
+        for (method, path) in [("POST", "/v1/enforce"), ("POST", "/enforce"), ("GET", "/v1/stats")] {
+            let absent = ask(method, "/nothing", "application/json", Opens::Health);
+            assert_eq!(ask(method, path, "application/json", Opens::Health), absent, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_agents_and_admins_share_is_for_those_whom_the_listener_is_for() {
+        let wants = |opens| aim("GET", "/logs", "", opens, "").unwrap().route.wants(opens);
+        assert_eq!(wants(Opens::All), Some(Wants::Either));
+        assert_eq!(wants(Opens::AllButAdmin), Some(Wants::Agent));
+        assert_eq!(wants(Opens::Admin), Some(Wants::Admin));
+    }
+
+    #[test]
+    fn the_json_form_of_a_call_has_the_calls_route() {
+        for (method, path, expected) in [
+            ("POST", "/v1/enforce", Route::Enforcement),
+            ("GET", "/v1/records", Route::Enforcement),
+            ("DELETE", "/v1/agents/agt_x", Route::Admin),
+            ("HEAD", "/v1/stats", Route::Admin),
+        ] {
+            assert_eq!(route(method, path, "application/json"), Ok(expected), "{path}");
+        }
+        // A body needs its type, no body needs none.
+        assert_eq!(route("POST", "/v1/keys/key_x:revoke", "text/plain"), Err(415));
+        assert!(aim("POST", "/v1/keys/key_x:revoke", "", Opens::All, "").is_ok());
     }
 
     #[test]
@@ -350,10 +498,12 @@ mod tests {
         assert_eq!(route("POST", enforce, "application/grpc+proto;v=1"), Ok(Route::Enforcement));
         assert_eq!(route("GET", enforce, "application/grpc"), Err(405));
         assert_eq!(route("POST", enforce, "application/json"), Err(415));
-        assert_eq!(route("POST", enforce, "application/grpc-web"), Err(415));
+        assert_eq!(route("POST", enforce, "application/grpc-web"), Ok(Route::Enforcement));
+        assert_eq!(route("POST", enforce, "application/grpc-web-text"), Ok(Route::Enforcement));
+        assert_eq!(route("POST", STREAMS[0], "application/grpc-web"), Err(501));
         assert_eq!(
             route("POST", "/enforce", "Application/JSON; charset=utf-8"),
-            Ok(Route::Http(Page::Enforce))
+            Ok(Route::Python(python::Page::Enforce))
         );
         assert_eq!(route("POST", "/enforce", "text/plain"), Err(415));
         assert_eq!(route("GET", "/enforce", "application/json"), Err(405));

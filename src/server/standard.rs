@@ -33,7 +33,7 @@ pub(super) struct Standard {
 }
 
 /// Whether this replica decides, and if not why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Standing {
     pub(super) health: Health,
     pub(super) is_stopping: bool,
@@ -41,7 +41,7 @@ pub(super) struct Standing {
 
 impl Standing {
     pub(super) const fn serves(self) -> bool {
-        self.health.policies && !self.is_stopping
+        self.health.decides() && !self.is_stopping
     }
 }
 
@@ -78,12 +78,16 @@ async fn report(
     mut signal: watch::Receiver<Health>,
     mut stopping: watch::Receiver<bool>,
 ) {
+    let mut last = None;
     loop {
         let standing =
             Standing { health: *signal.borrow_and_update(), is_stopping: *stopping.borrow_and_update() };
         let status = if standing.serves() { ServingStatus::Serving } else { ServingStatus::NotServing };
-        for name in NAMES {
-            reporter.set_service_status(name, status).await;
+        // Whoever watches hears of changes only.
+        if last.replace(status) != Some(status) {
+            for name in NAMES {
+                reporter.set_service_status(name, status).await;
+            }
         }
         let changed = tokio::select! {
             changed = signal.changed() => changed,

@@ -125,6 +125,18 @@ impl EnforcementService for Obedient {
     }
 }
 
+/// Everything is well.
+fn well() -> Health {
+    Health {
+        policies: true,
+        policy_age: Duration::from_millis(250),
+        audit: true,
+        database: Pulse { latency: Some(Duration::from_micros(1_500)), is_away: false },
+        waits_for_database: true,
+        limiter: true,
+    }
+}
+
 /// A running front door.
 struct Front {
     address: SocketAddr,
@@ -159,7 +171,7 @@ impl Front {
         let (views, task) = Views::start(store, settings, clock.clone()).await.unwrap();
         tasks.spawn(task);
         let admins = AdminKeys::new([ADMIN_KEY]);
-        let (health, signal) = watch::channel(Health { policies: true, audit: true });
+        let (health, signal) = watch::channel(well());
         let parts = Parts {
             enforcement: Arc::new(Obedient),
             admin: BoxCloneSyncService::new(tower::service_fn(|_request| async {

@@ -20,7 +20,7 @@ use crate::rate_limit::Quota;
 mod complete;
 mod document;
 
-pub use complete::{complete, reason_of};
+pub use complete::{complete, details, reason_of};
 pub use document::{document, remedy};
 
 /// `ErrorInfo.domain` of every error of ours.

@@ -23,6 +23,7 @@ mod crash;
 mod dev;
 mod deviant;
 mod evidence;
+mod face;
 mod faults;
 mod feed;
 mod fences;

@@ -60,9 +60,9 @@ async fn health_follows_the_parts_behind() {
     let mut client = health(&front).await;
     let mut watch = client.watch(HealthCheckRequest::default()).await.unwrap().into_inner();
     assert_eq!(status_of(watch.next().await), ServingStatus::Serving);
-    front.health.send_replace(Health { policies: false, audit: true });
+    front.health.send_replace(Health { policies: false, audit: true, ..well() });
     assert_eq!(status_of(watch.next().await), ServingStatus::NotServing);
-    front.health.send_replace(Health { policies: true, audit: false });
+    front.health.send_replace(Health { policies: true, audit: false, ..well() });
     assert_eq!(status_of(watch.next().await), ServingStatus::Serving);
     let unknown = client.check(HealthCheckRequest { service: "nothing".into() }).await.unwrap_err();
     assert_eq!(unknown.code(), tonic::Code::NotFound);

@@ -95,15 +95,47 @@ async fn health_needs_no_key_and_unknown_paths_and_methods_are_told_apart() {
     assert!(head.starts_with("HTTP/1.1 200 ") && head.ends_with("\r\n\r\n"), "{head}");
 }
 
+async fn ready(front: &Front) -> (u16, Value) {
+    let answer = front.http1("GET /health/ready HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    let (status, _, body) = split(&answer);
+    (status, body)
+}
+
+#[tokio::test]
+async fn readiness_says_how_every_part_is() {
+    let front = Front::start().await;
+    let (status, body) = ready(&front).await;
+    assert_eq!(status, 200);
+    assert_eq!(
+        body["checks"],
+        json!({
+            "database": {"status": "ok", "latency_ms": 1.5}, "limiter": {"status": "ok"},
+            "audit": {"status": "ok"}, "policies": {"status": "ok", "age_seconds": 0.25},
+            "server": {"status": "ok"}
+        })
+    );
+}
+
 #[tokio::test]
 async fn readiness_says_what_is_wrong() {
     let front = Front::start().await;
-    front.health.send_replace(Health { policies: false, audit: false });
-    let answer = front.http1("GET /health/ready HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
-    let (status, _, body) = split(&answer);
-    assert_eq!(status, 503);
-    assert_eq!(body["checks"]["policies"], "stale");
-    assert_eq!(body["checks"]["audit"], "unavailable");
+    let away = Pulse { latency: None, is_away: true };
+    let slow = Pulse { latency: None, is_away: false };
+    for (health, status, check, word, reason) in [
+        (Health { policies: false, ..well() }, 503, "policies", "stale", "not been confirmed"),
+        (Health { database: away, ..well() }, 503, "database", "unavailable", "database does not answer"),
+        // Without it nothing is recorded, but in this mode answers do not wait for that.
+        (Health { database: away, waits_for_database: false, ..well() }, 200, "database", "unavailable", ""),
+        (Health { database: slow, ..well() }, 200, "database", "slow", ""),
+        (Health { audit: false, ..well() }, 200, "audit", "unavailable", ""),
+        (Health { limiter: false, ..well() }, 200, "limiter", "degraded", ""),
+    ] {
+        front.health.send_replace(health);
+        let (found, body) = ready(&front).await;
+        assert_eq!((found, &body["checks"][check]["status"]), (status, &json!(word)), "{body}");
+        assert_eq!(body["reason"].is_string(), status == 503, "{body}");
+        assert!(body["reason"].as_str().unwrap_or_default().contains(reason), "{body}");
+    }
 }
 
 #[tokio::test]

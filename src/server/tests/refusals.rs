@@ -73,7 +73,7 @@ async fn another_method_or_content_type_is_an_http_error() {
         (answer.http, &answer.headers["allow"]),
         (StatusCode::METHOD_NOT_ALLOWED, &"POST".parse().unwrap())
     );
-    for kind in ["application/json", "text/html", "application/grpc-web", "application/grpc+json"] {
+    for kind in ["application/json", "text/html", "application/grpc-web+json", "application/grpc+json"] {
         let post = Request::post(format!("http://x{ENFORCE}")).header("content-type", kind);
         let answer = client.send(post.body(Full::default()).unwrap()).await;
         assert_eq!(answer.http, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{kind}");

@@ -48,6 +48,16 @@ pub fn reason_of(headers: &HeaderMap) -> Option<ErrorReason> {
     Some(info.map_or_else(|| foreign(sent.code()), |info| parse(&info.reason)))
 }
 
+/// What a status of ours says in its details; of another one, its code and text.
+pub fn details(status: &Status) -> rpc::Status {
+    let said = rpc::Status::decode(status.details()).ok().filter(|said| !said.details.is_empty());
+    said.unwrap_or_else(|| rpc::Status {
+        code: status.code().into(),
+        message: super::bounded(status.message()),
+        details: vec![info(foreign(status.code()), None)],
+    })
+}
+
 fn error_in(headers: &HeaderMap) -> Option<Status> {
     Status::from_header_map(headers).filter(|status| status.code() != Code::Ok)
 }

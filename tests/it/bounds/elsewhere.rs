@@ -2,6 +2,11 @@
 
 /// What is bounded, and the file and name of the test that shows it at n and beyond.
 pub const SHOWN: &[(&str, &str, &str)] = &[
+    // Of JSON.
+    ("Values of a JSON document", "src/service/json/text.rs", "values_and_nesting_are_bounded"),
+    ("Nesting of a JSON document", "src/service/json/text.rs", "values_and_nesting_are_bounded"),
+    ("Items of a list by the Python paths", "src/server/gateway/python/query.rs", "a_part_has_bounds"),
+    ("Items passed over by the Python paths", "src/server/gateway/python/query.rs", "a_part_has_bounds"),
     // Read from a setting or a message as one text.
     (
         "Windows of a rate limit",

@@ -155,6 +155,12 @@ pub fn all(agent_id: &str) -> Vec<Door> {
         Door::http("GET", "/health/live", Whom::Everybody, ""),
         Door::http("GET", "/health/ready", Whom::Everybody, ""),
         Door { decisions: 1, ..Door::http("POST", "/enforce", Whom::Agent, r#"{"action":"read:file"}"#) },
+        Door { decisions: 1, ..Door::http("POST", "/v1/enforce", Whom::Agent, r#"{"action":"read:file"}"#) },
+        Door::http("GET", "/v1/whoami", Whom::Agent, ""),
+        Door::http("GET", "/v1/stats", Whom::Admin, ""),
+        Door::http("GET", "/v1/audit:verify", Whom::Admin, ""),
+        Door::http("GET", "/agents", Whom::Admin, ""),
+        Door::http("GET", "/logs/verify", Whom::Admin, ""),
     ]
 }
 

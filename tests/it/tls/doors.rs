@@ -79,7 +79,7 @@ async fn each_listener_opens_its_own_and_nothing_else() {
     }
     let answer = http1(shake_http1(main, &authority).await, "GET /health", "").await;
     assert!(answer.starts_with("http/1.1 200"), "{answer}");
-    assert!(answer.contains("strict-transport-security: max-age=31536000"), "{answer}");
+    assert!(answer.contains("strict-transport-security: max-age=31536000; includesubdomains"), "{answer}");
 }
 
 /// The server takes HTTP/1.1 by its first bytes, whatever was agreed on.
@@ -116,7 +116,7 @@ async fn behind_a_proxy_only_what_it_says_came_by_https_is_served() {
     }
     let answer = http1(from("127.0.0.2", guard.address()).await, "GET /health", "").await;
     assert!(answer.starts_with("http/1.1 200"), "{answer}");
-    assert!(answer.contains("strict-transport-security: max-age=31536000"), "{answer}");
+    assert!(answer.contains("strict-transport-security: max-age=31536000; includesubdomains"), "{answer}");
     let refused = http1(from("127.0.0.2", guard.address()).await, "POST /enforce", JSON).await;
     assert!(refused.starts_with("http/1.1 403"), "{refused}");
 }

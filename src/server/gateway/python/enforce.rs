@@ -1,55 +1,20 @@
 //! `POST /enforce`, as callers of the Python AgentGuard know it.
 
-use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use prost::Message;
-use prost_types::Struct;
-use serde_json::{Map, Value, json};
-use tonic::body::Body;
+use http::StatusCode;
+use serde_json::{Value, json};
 
-use super::super::stack::Stack;
-use super::json::read as read_json;
-use super::{json_answer, refusal};
-use crate::pb::rpc;
+use super::inside::Inside;
+use super::members::Members;
+use super::{Failed, Shown};
 use crate::pb::v1::enforcement_service_server::EnforcementService;
-use crate::pb::v1::{Decision, EnforceRequest, ReasonCode, Verdict};
-use crate::policy::{Fault, value};
-use crate::service::call::Call;
-use crate::service::{Error, convert};
+use crate::pb::v1::{Decision, EnforceRequest, EnforceResponse, ReasonCode, Verdict};
+use crate::service::{Error, json};
 
 /// Reads the request, has it decided, and writes the decision.
-pub(super) async fn answer<E: EnforcementService>(
-    stack: &Stack<E>,
-    request: Request<Body>,
-    call: Call,
-) -> Result<Response<Body>, Error> {
-    let (parts, body) = request.into_parts();
-    let limit = stack.max_enforce_size();
-    let bytes = Limited::new(body, limit).collect().await.map_err(|error| {
-        if error.is::<LengthLimitError>() {
-            Error::MessageTooLarge { limit }
-        } else {
-            Error::Malformed("its end did not arrive")
-        }
-    })?;
-    let message = message(&bytes.to_bytes())?;
-
-    let metadata = tonic::metadata::MetadataMap::from_headers(parts.headers);
-    let request_id = std::sync::Arc::clone(&call.request_id);
-    let mut extensions = parts.extensions;
-    extensions.insert(call);
-    let asked = tonic::Request::from_parts(metadata, extensions, message);
-    match stack.enforcement().enforce(asked).await {
-        Ok(answered) => match answered.into_inner().decision {
-            Some(decision) => Ok(json_answer(StatusCode::OK, &write(decision, &request_id))),
-            None => Err(Error::internal("an answer without a decision")),
-        },
-        Err(status) => {
-            // A status of ours says everything in its details.
-            let details = rpc::Status::decode(status.details()).unwrap_or_default();
-            Ok(refusal(&details, None))
-        }
-    }
+pub(super) async fn answer<E: EnforcementService>(inside: &Inside<'_, E>, body: &[u8]) -> Shown {
+    let answered: EnforceResponse = inside.agents("Enforce", &message(body)?).await?;
+    let decision = answered.decision.ok_or_else(|| Error::internal("an answer without a decision"))?;
+    Ok::<_, Failed>((StatusCode::OK, write(&decision, inside.request_id())))
 }
 
 /// Reads a body of `POST /enforce` as the message of the contract.
@@ -57,13 +22,13 @@ pub(super) async fn answer<E: EnforcementService>(
 /// # Errors
 /// If it is no JSON object, names a key twice, or a field of it is of another kind.
 pub fn message(body: &[u8]) -> Result<EnforceRequest, Error> {
-    read(read_json(body)?)
+    read(json::parse(body)?)
 }
 
 /// The message of the contract. What is not known is ignored, as it was; what is known must be of its kind.
 fn read(body: Value) -> Result<EnforceRequest, Error> {
     let Value::Object(body) = body else { return Err(Error::invalid("body", "is no JSON object")) };
-    let mut body = Members { body, faults: Vec::new() };
+    let mut body = Members::new(body);
     let message = EnforceRequest {
         action: body.text("action"),
         resource: body.text("resource"),
@@ -75,40 +40,11 @@ fn read(body: Value) -> Result<EnforceRequest, Error> {
         approval_id: body.text("approval_id"),
         min_revision: body.text("min_revision"),
     };
-    if body.faults.is_empty() { Ok(message) } else { Err(Error::Invalid(body.faults)) }
-}
-
-struct Members {
-    body: Map<String, Value>,
-    faults: Vec<Fault>,
-}
-
-impl Members {
-    fn text(&mut self, field: &'static str) -> String {
-        match self.body.remove(field) {
-            Some(Value::String(text)) => text,
-            Some(Value::Null) | None => String::new(),
-            Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
-                self.faults.push(Fault::new(field, "is no string"));
-                String::new()
-            }
-        }
-    }
-
-    fn object(&mut self, field: &'static str) -> Option<Struct> {
-        match self.body.remove(field) {
-            Some(Value::Object(members)) => Some(convert::object_message(&value::object(&members))),
-            Some(Value::Null) | None => None,
-            Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::String(_)) => {
-                self.faults.push(Fault::new(field, "is no object"));
-                None
-            }
-        }
-    }
+    body.or(message)
 }
 
 /// The answer; enums without their prefix, as the Python paths have them.
-fn write(decision: Decision, request_id: &str) -> Value {
+fn write(decision: &Decision, request_id: &str) -> Value {
     let status = match decision.verdict() {
         Verdict::Allow => "allowed",
         Verdict::RequireApproval => "pending",
@@ -174,7 +110,7 @@ mod tests {
         ] {
             // Even if the message contradicted itself.
             let decision = Decision { verdict: verdict.into(), allowed: true, ..Decision::default() };
-            let answer = write(decision, "r");
+            let answer = write(&decision, "r");
             assert_eq!(answer["allowed"], verdict == Verdict::Allow);
             assert_eq!(answer["status"], status);
         }
