@@ -41,7 +41,7 @@ pub(super) fn description(contract: &DescriptorPool) -> Result<Value, Unusable> 
         let said = comments.get(&binding.rpc.name).map_or("", String::as_str);
         let method = binding.method.as_str().to_ascii_lowercase();
         let described = operation(&binding, &id, said, &mut schemas);
-        paths.entry(binding.template.text().to_owned()).or_default().insert(method, described);
+        paths.entry(plain(binding.template.text())).or_default().insert(method, described);
     }
     for (path, own) in own_paths() {
         let entry = paths.entry(path).or_default();
@@ -86,6 +86,16 @@ pub(super) fn description(contract: &DescriptorPool) -> Result<Value, Unusable> 
     }))
 }
 
+/// A path with the last name of each field alone: two paths that differ in the names of their places only would be one
+/// path, and not every tool takes a point in a name.
+fn plain(template: &str) -> String {
+    let part = |part: &str| match part.split_once('}') {
+        Some((field, rest)) => format!("{{{}}}{rest}", field.rsplit('.').next().unwrap_or(field)),
+        None => part.to_owned(),
+    };
+    template.split('{').map(part).collect()
+}
+
 /// What `own.json` says, by path and method.
 fn own_paths() -> BTreeMap<String, Map<String, Value>> {
     // A test reads it.
@@ -111,10 +121,9 @@ fn operation(binding: &Binding, id: &str, said: &str, schemas: &mut Schemas) -> 
     });
     let mut parameters = Vec::new();
     for steps in &binding.places {
-        let name = steps.iter().map(|step| step.name()).collect::<Vec<_>>().join(".");
         if let Some(field) = steps.last() {
             let schema = schemas.field(field);
-            parameters.push(json!({"name": name, "in": "path", "required": true, "schema": schema,
+            parameters.push(json!({"name": field.name(), "in": "path", "required": true, "schema": schema,
                 "description": comment(&field.parent_message().parent_file(), field.path())}));
         }
     }
@@ -188,7 +197,10 @@ mod tests {
             |method: &http::Method, path: &str| format!("{} {path}", method.as_str().to_ascii_lowercase());
         let mut served = BTreeSet::new();
         served.extend(
-            bindings(&contract).unwrap().iter().map(|found| form(&found.method, found.template.text())),
+            bindings(&contract)
+                .unwrap()
+                .iter()
+                .map(|found| form(&found.method, &plain(found.template.text()))),
         );
         served.extend(python::Page::ALL.map(python::Page::place).map(|(method, path)| form(&method, path)));
         served.extend(Page::ALL.map(|page| form(&http::Method::GET, page.path())));
