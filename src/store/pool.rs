@@ -209,13 +209,11 @@ fn is_no_answer(error: &Error) -> bool {
 /// Whether a connection that was refused so may be accepted in a moment: nobody listens yet, or the server is starting
 /// or has no place just now.
 fn may_pass(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
-        error => error
-            .as_database_error()
-            .and_then(sqlx::error::DatabaseError::code)
-            .is_some_and(|code| matches!(code.as_ref(), "57P03" | "53300")),
+    if let sqlx::Error::Io(error) = error {
+        return error.kind() == std::io::ErrorKind::ConnectionRefused;
     }
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| matches!(code.as_ref(), "57P03" | "53300"))
 }
 
 impl Shared {
