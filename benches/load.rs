@@ -26,6 +26,8 @@ mod server;
 mod start;
 #[path = "load/table.rs"]
 mod table;
+#[path = "load/telemetry.rs"]
+mod telemetry;
 
 use std::time::Duration;
 
@@ -42,12 +44,15 @@ struct Plan {
     starts: usize,
     /// Whether anything is asked under load.
     load: bool,
+    /// Whether only the cost of telemetry is measured.
+    telemetry: bool,
 }
 
 impl Plan {
     /// `cargo bench` adds `--bench`; what else is there is ours.
     fn from_arguments() -> Self {
-        let mut plan = Self { rounds: 3, span: Duration::from_secs(2), starts: 5, load: true };
+        let mut plan =
+            Self { rounds: 3, span: Duration::from_secs(2), starts: 5, load: true, telemetry: false };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             let mut number = || arguments.next().and_then(|text| text.parse().ok()).expect("a number");
@@ -56,9 +61,10 @@ impl Plan {
                 "--seconds" => plan.span = Duration::from_secs(number() as u64),
                 "--starts" => plan.starts = number(),
                 "--starts-only" => plan.load = false,
+                "--telemetry" => plan = Self { telemetry: true, load: false, starts: 0, ..plan },
                 "--bench" => {}
                 other => panic!(
-                    "`{other}` is no option; there are --rounds N, --seconds N, --starts N and --starts-only"
+                    "`{other}` is no option; there are --rounds N, --seconds N, --starts N, --starts-only and --telemetry"
                 ),
             }
         }
@@ -79,6 +85,9 @@ fn main() {
     }
     if plan.load {
         load(&plan, &runtime);
+    }
+    if plan.telemetry {
+        runtime.block_on(telemetry::measure(plan.rounds, plan.span));
     }
 }
 

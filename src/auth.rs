@@ -24,9 +24,12 @@ pub use key::{Minted, Peppers};
 /// Why a caller was not let in. One answer leaves for both; the log and the metrics may tell them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// No credential, or more than one.
-    #[error("there is not exactly one credential")]
-    NotOne,
+    /// No credential.
+    #[error("there is no credential")]
+    None,
+    /// More than one.
+    #[error("there is more than one credential")]
+    Many,
     /// A credential that opens nothing.
     #[error("the credential opens nothing")]
     Refused,
@@ -128,7 +131,7 @@ impl Authenticator {
     /// Who comes with these headers.
     ///
     /// # Errors
-    /// One of two, which callers are told as one.
+    /// One of three, which callers are told as one.
     pub async fn authenticate(&self, headers: &http::HeaderMap) -> Result<Principal, Error> {
         let text = credential::only(headers)?;
         let Some(presented) = key::Presented::parse(text) else {

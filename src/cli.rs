@@ -18,6 +18,7 @@ mod health;
 mod input;
 mod json;
 mod key;
+mod kill;
 mod migrate;
 mod output;
 mod policy;
@@ -57,6 +58,8 @@ enum Command {
     #[command(subcommand)]
     Policy(policy::Command),
     #[command(subcommand)]
+    Kill(kill::Command),
+    #[command(subcommand)]
     Audit(audit::Command),
     Health(health::Args),
     Completions(completions::Args),
@@ -72,8 +75,8 @@ Exit codes:
   64  wrong configuration
   69  the server does not answer
 
-Environment: AGENTGUARD_ENDPOINT (default http://127.0.0.1:8000), AGENTGUARD_ADMIN_KEY for `agent`, `key`, `policy` \
-and `audit`, AGENTGUARD_API_KEY for `enforce`; each key also as a file in AGENTGUARD_ADMIN_KEY_FILE and \
+Environment: AGENTGUARD_ENDPOINT (default http://127.0.0.1:8000), AGENTGUARD_ADMIN_KEY for `agent`, `key`, `policy`, \
+`kill` and `audit`, AGENTGUARD_API_KEY for `enforce`; each key also as a file in AGENTGUARD_ADMIN_KEY_FILE and \
 AGENTGUARD_API_KEY_FILE. Keys are never arguments, because every user of the machine can see those.";
 
 /// What every command is given besides its arguments.
@@ -115,6 +118,7 @@ fn run(command: Command, program: &str, session: &mut Session<'_>) -> Result<Exi
         Command::Agent(command) => agent::run(command, session),
         Command::Key(command) => key::run(command, session),
         Command::Policy(command) => policy::run(command, session),
+        Command::Kill(command) => kill::run(command, session),
         Command::Audit(command) => audit::run(command, session),
         Command::Health(args) => health::run(&args, session),
         Command::Completions(args) => completions::run(&args, session),

@@ -9,6 +9,7 @@ pub mod client;
 pub mod document;
 pub mod door;
 pub mod dotenv;
+mod metrics;
 pub mod network;
 mod placeholder;
 mod postgres_url;
@@ -25,10 +26,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use door::{Door, Https, TlsFiles, tls_file};
+pub use metrics::Metrics;
 pub use network::Network;
 pub use rate_limit::RateLimit;
 pub use secret::Secret;
 
+use crate::rate_limit::storage::Storage;
 use reader::Reader;
 
 /// The shortest admin key and pepper that production accepts, in characters: 32 of base 64 are 192 bits.
@@ -63,10 +66,16 @@ pub struct Config {
     pub max_policy_staleness: Duration,
     /// When the answer leaves: after its record is committed, or before.
     pub audit_mode: AuditMode,
+    /// How it hears of changes.
+    pub policy_feed: PolicyFeed,
     /// Parts of key names, in lower case without `_` and `-`, under which values are not stored.
     pub audit_redact_keys: Vec<String>,
     /// How often agents may call, and addresses fail to log in.
     pub rate_limit: RateLimit,
+    /// The collector that traces are sent to.
+    pub collector: Option<Secret>,
+    /// What is counted, and who sees it.
+    pub metrics: Metrics,
     /// The upper bound of a unary call.
     pub request_timeout: Duration,
     /// The largest request message, in bytes.
@@ -114,6 +123,19 @@ pub enum AuditMode {
     Durable,
     /// At once; a crash may lose the last records.
     Async,
+}
+
+/// How a replica hears of changes before its next poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PolicyFeed {
+    /// In every way there is.
+    Auto,
+    /// By PostgreSQL.
+    Postgres,
+    /// By Redis.
+    Redis,
+    /// Not at all.
+    Off,
 }
 
 /// What an agent is told of a decision.
@@ -240,12 +262,20 @@ impl Config {
             },
             policy_refresh_interval: read.span("POLICY_REFRESH_INTERVAL"),
             max_policy_staleness: read.span("MAX_POLICY_STALENESS"),
+            policy_feed: match read.choice("POLICY_FEED") {
+                "postgres" => PolicyFeed::Postgres,
+                "redis" => PolicyFeed::Redis,
+                "off" => PolicyFeed::Off,
+                _ => PolicyFeed::Auto,
+            },
             audit_mode: match read.choice("AUDIT_MODE") {
                 "async" => AuditMode::Async,
                 _ => AuditMode::Durable,
             },
             audit_redact_keys: read.words("AUDIT_REDACT_KEYS"),
             rate_limit: RateLimit::load(&mut read),
+            collector: read.collector("OTEL_EXPORTER_OTLP_ENDPOINT"),
+            metrics: Metrics::read(&mut read),
             log: Log {
                 level: match read.choice("LOG_LEVEL") {
                     "TRACE" => LogLevel::Trace,
@@ -283,6 +313,22 @@ impl Config {
         [Some(self.listen), self.door.admin].into_iter().flatten().any(|address| !is_loopback(address.ip()))
     }
 
+    /// A feed that is asked for by name must be there.
+    fn check_feed(&self, read: &mut Reader<'_>) {
+        let missing = match self.policy_feed {
+            PolicyFeed::Postgres if self.database_direct.is_none() => "DATABASE_DIRECT_URL",
+            PolicyFeed::Redis if matches!(self.rate_limit.storage, Storage::Memory) => {
+                "a Redis in RATE_LIMIT_STORAGE_URI"
+            }
+            PolicyFeed::Auto | PolicyFeed::Postgres | PolicyFeed::Redis | PolicyFeed::Off => return,
+        };
+        read.fault(
+            "POLICY_FEED",
+            &format!("needs {missing}, which is not given"),
+            "`auto`, or what it needs",
+        );
+    }
+
     /// What must hold between settings.
     fn check(&self, program: &Program, read: &mut Reader<'_>) {
         if self.max_enforce_size > self.max_request_size {
@@ -304,6 +350,7 @@ impl Config {
             }
         }
         self.check_ways(read);
+        self.check_feed(read);
         let peppers = [("KEY_PEPPER", &self.key_pepper), ("KEY_PEPPER_PREVIOUS", &self.key_pepper_previous)];
         for (name, pepper) in peppers {
             if let Some(wrong) = pepper.as_ref().and_then(|pepper| placeholder::weakness(pepper.expose())) {

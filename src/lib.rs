@@ -11,6 +11,7 @@ pub mod clock;
 pub mod config;
 pub mod entropy;
 pub mod ids;
+pub mod metrics;
 pub mod pb;
 pub mod policy;
 pub mod rate_limit;

@@ -73,10 +73,3 @@ impl std::fmt::Display for Warning {
         write!(f, "{}: {}", self.field, self.message)
     }
 }
-
-/// Everything is denied while one of these is on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KillSwitch {
-    /// Why it was switched on; for admins and the audit.
-    pub reason: String,
-}

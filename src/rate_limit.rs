@@ -11,11 +11,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tracing::Instrument;
+
 use crate::clock::{Clock, Instant};
 use crate::ids::AgentId;
+use crate::telemetry;
 
 pub mod gcra;
 mod local;
+pub(crate) mod nodes;
 pub mod redis;
 pub mod storage;
 
@@ -187,7 +191,10 @@ impl Limiter {
         let own = self.agents.charge(agent, limit, self.now(), cost);
         let charge = match &self.shared {
             // Over its limit by what was admitted here alone: Redis need not be asked, whatever has become of it.
-            Some(shared) if own.admitted || shared.is_away() => match shared.charge(agent, limit, cost).await
+            Some(shared) if own.admitted || shared.is_away() => match shared
+                .charge(agent, limit, cost)
+                .instrument(tracing::info_span!(target: telemetry::STEP, "redis"))
+                .await
             {
                 Ok(there) => {
                     if !there.admitted {

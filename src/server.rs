@@ -1,6 +1,6 @@
 //! The front door: one port for gRPC and HTTP, the layers that every call passes, start and drain.
 //!
-//! `limits` bounds it, `listener` and `connection` hold the sockets, `tls` encrypts them, `entrance` says what each
+//! `limits` bounds it, `counted` and `measured` count what it does, `listener` and `connection` hold the sockets, `tls` encrypts them, `entrance` says what each
 //! listener opens and whom it believes, `stack` is the layers in request order, `gateway` the HTTP face, `standard`
 //! health and reflection, `drain` how it is told to stop.
 //!
@@ -9,6 +9,7 @@
 mod build;
 mod chatter;
 mod connection;
+mod counted;
 mod doors;
 mod drain;
 mod entrance;
@@ -17,6 +18,7 @@ mod framing;
 mod gateway;
 mod limits;
 mod listener;
+mod measured;
 mod preface;
 mod route;
 mod seats;
@@ -43,6 +45,7 @@ pub use doors::Doors;
 pub use drain::{Stop, Stopper, stop, stop_on_signals};
 pub use gateway::enforce_request;
 pub use limits::Limits;
+pub use measured::Measured;
 pub use stack::Routed;
 pub use tls::Tls;
 
@@ -58,6 +61,8 @@ pub struct Parts<E> {
     pub limiter: Arc<Limiter>,
     /// How the parts behind are; the sender says when that changes.
     pub health: watch::Receiver<Health>,
+    /// What is counted, and its page.
+    pub measured: Measured,
     /// The time.
     pub clock: Clock,
     /// The bounds.
@@ -98,9 +103,15 @@ pub enum Error {
     /// There is no TLS to be had from the files.
     #[error("TLS")]
     Tls(#[from] tls::Error),
+    /// The metrics library refuses one of ours.
+    #[error("metrics")]
+    Metrics(#[from] crate::metrics::Error),
     /// Redis cannot be asked at the address that was given.
     #[error("RATE_LIMIT_STORAGE_URI: {0}")]
     Limits(String),
+    /// The change feed's address is none that can be used.
+    #[error("the change feed cannot be used: {0}")]
+    Feed(String),
     /// The address is taken, or not this machine's.
     #[error("cannot listen on {address}")]
     Bind {

@@ -21,10 +21,13 @@ use sqlx::sqlite::{
 pub mod agents;
 pub mod chains;
 pub mod changes;
+pub mod connections;
 mod contact;
 pub mod keys;
+pub mod kill_switches;
 pub(crate) mod lane;
 pub mod leases;
+pub mod listen;
 mod lock;
 pub mod migrate;
 pub mod months;
@@ -275,19 +278,6 @@ impl Store {
             Location::Postgres { url, direct_url } => {
                 Postgres::open(url, direct_url.as_deref(), options).await.map(Self::Postgres)
             }
-        }
-    }
-
-    /// Connections in use now, those of the audit writer and the poll aside: they always have one each.
-    pub fn connections_in_use(&self) -> usize {
-        match self {
-            Self::Postgres(store) => store.main.in_use() + store.admin.in_use(),
-            Self::Sqlite(store) => [&store.main, &store.exports, &store.admin]
-                .iter()
-                .map(|pool| {
-                    usize::try_from(pool.size()).unwrap_or(usize::MAX).saturating_sub(pool.num_idle())
-                })
-                .sum(),
         }
     }
 

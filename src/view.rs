@@ -18,7 +18,7 @@ use tokio::sync::{Mutex, Notify};
 
 use crate::clock::{Clock, Instant};
 use crate::ids::{AgentId, KeyId, Revision};
-use crate::policy::{self, Compiled, Policies, Scope};
+use crate::policy::{self, Compiled, Policies, Scope, ScopeKind, Subject};
 use crate::store::changes::{Changes, Rows};
 use crate::store::policies::PolicyEntry;
 use crate::store::revision::{Act, Stamp};
@@ -26,6 +26,10 @@ use crate::store::{self, Store};
 
 pub use crate::store::agents::AgentEntry;
 pub use crate::store::keys::KeyEntry;
+pub use switches::{KillEntry, LocalSwitches, Switches};
+
+pub mod feed;
+mod switches;
 
 /// Agents, keys and policies at one revision. Cloning shares everything.
 #[derive(Clone, Debug)]
@@ -36,6 +40,9 @@ pub struct View {
     everyone: Option<Arc<Compiled>>,
     teams: HashMap<String, Arc<Compiled>>,
     agent_policies: HashMap<AgentId, Arc<Compiled>>,
+    switches: Switches,
+    /// Not of this revision, and not only this view's: what was switched on here while the database was away.
+    local: Arc<LocalSwitches>,
 }
 
 /// Why no view can be had.
@@ -89,10 +96,21 @@ impl View {
         self.keys.get(id)
     }
 
+    /// The widest kill switch that stops an agent.
+    pub fn kill_switch(&self, subject: &Subject) -> Option<ScopeKind> {
+        // Those of the database first: they are of this revision.
+        self.switches.over(subject).or_else(|| self.local.over(subject))
+    }
+
+    /// The kill switches that are on everywhere.
+    pub const fn switches(&self) -> &Switches {
+        &self.switches
+    }
+
     /// The policies that apply to an agent.
     pub fn policies(&self, agent: &AgentEntry) -> Policies<'_> {
         Policies {
-            kill_switch: None,
+            kill_switch: self.kill_switch(&agent.subject),
             everyone: self.everyone.as_deref(),
             team: self.teams.get(&agent.subject.team).map(Arc::as_ref),
             agent: self.agent_policies.get(&agent.subject.id).map(Arc::as_ref),
@@ -113,7 +131,7 @@ impl View {
         self.agents.values().filter(|agent| agent.subject.is_active).count()
     }
 
-    fn empty(stamp: Stamp) -> Self {
+    fn empty(stamp: Stamp, local: Arc<LocalSwitches>) -> Self {
         Self {
             stamp,
             agents: HashMap::new(),
@@ -121,6 +139,8 @@ impl View {
             everyone: None,
             teams: HashMap::new(),
             agent_policies: HashMap::new(),
+            switches: Switches::default(),
+            local,
         }
     }
 
@@ -132,6 +152,9 @@ impl View {
         }
         for key in rows.keys {
             self.keys.insert(key.id.clone(), Arc::new(key));
+        }
+        for switch in rows.switches {
+            self.switches.put(switch);
         }
         for policy in rows.policies {
             let compiled = compile(&policy)?;
@@ -208,6 +231,7 @@ pub struct Views {
     /// they would form a convoy that outlasts their patience.
     refreshed: Notify,
     unknown_key_reads: KeyReads,
+    local: Arc<LocalSwitches>,
 }
 
 /// A bucket of one second.
@@ -238,9 +262,10 @@ impl Views {
         clock: Clock,
     ) -> Result<(Arc<Self>, impl Future<Output = ()> + Send + 'static), Error> {
         let sent = clock.instant();
+        let local = Arc::new(LocalSwitches::default());
         let view = match store.changes(None).await? {
             Changes::Whole(stamp, rows) | Changes::Since(stamp, rows) => {
-                View::empty(stamp.clone()).with(stamp, rows)?
+                View::empty(stamp.clone(), Arc::clone(&local)).with(stamp, rows)?
             }
             Changes::None(_) | Changes::Standby => return Err(Error::Unavailable),
         };
@@ -252,6 +277,7 @@ impl Views {
             refreshing: Mutex::new(()),
             refreshed: Notify::new(),
             unknown_key_reads: KeyReads::default(),
+            local,
         });
         let poll = Arc::clone(&views).poll();
         Ok((views, poll))
@@ -271,6 +297,11 @@ impl Views {
     /// The newest view, whatever its age.
     pub fn now(&self) -> Arc<View> {
         Arc::clone(&self.current.load().view)
+    }
+
+    /// What was switched on in this replica alone.
+    pub fn local(&self) -> &LocalSwitches {
+        &self.local
     }
 
     /// How long ago the view was confirmed.
@@ -329,6 +360,19 @@ impl Views {
         self.now()
     }
 
+    /// Reads because somebody says that a revision was written, unless the view has reached it; with `None`, because
+    /// something may have been said unheard. Answers whether it read.
+    async fn hinted(&self, revision: Option<&str>) -> bool {
+        let revision: Option<Revision> = revision.and_then(|text| text.parse().ok());
+        if revision.is_some_and(|revision| reached(&self.now(), &revision)) {
+            return false;
+        }
+        if let Err(error) = self.refresh_since(self.clock.instant()).await {
+            tracing::debug!(%error, "the policy view was not refreshed at a hint");
+        }
+        true
+    }
+
     /// Waits until the view has reached a write's revision, through the same refresh as everything else.
     ///
     /// # Errors
@@ -381,7 +425,8 @@ impl Views {
                     here = %stamp.revision,
                     "the database is another history than this replica's (a restore, a failover); reading all of it"
                 );
-                let rebuilt = Arc::new(View::empty(stamp.clone()).with(stamp.clone(), rows)?);
+                let rebuilt =
+                    Arc::new(View::empty(stamp.clone(), Arc::clone(&self.local)).with(stamp.clone(), rows)?);
                 self.new_epoch(&stamp).await?;
                 rebuilt
             }

@@ -145,7 +145,7 @@ impl Counted {
         };
         let config = Config::load(&Program::Serve, environment, &Default::default()).unwrap();
         // As in the program: without it no call would have its span. Another test of this process may have been first.
-        agentguard::telemetry::start(config.log, Clock::System).ok();
+        agentguard::telemetry::start(config.log, None, Clock::System).ok();
 
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (turns, told) = mpsc::unbounded_channel();

@@ -66,6 +66,11 @@ impl Home {
 
     /// Starts the server; answers it and its address once it says that it serves.
     pub fn serve(&self, mode: &str) -> (Child, String) {
+        self.serve_with(mode, &[])
+    }
+
+    /// The same with `more` settings. It must log at `INFO`, or its address is not heard.
+    fn serve_with(&self, mode: &str, more: &[(&str, &str)]) -> (Child, String) {
         let mut command = self.program(&["serve"]);
         command.envs([
             ("ADMIN_API_KEY", ADMIN_KEY),
@@ -74,6 +79,7 @@ impl Home {
             ("AUDIT_MODE", mode),
             ("RATE_LIMIT_ENABLED", "false"),
         ]);
+        command.envs(more.iter().copied());
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
         let address = lines.find_map(|line| address(&line)).expect("the server does not serve");
@@ -112,8 +118,18 @@ pub async fn agent(address: &str) -> (String, AdminServiceClient<Channel>) {
 impl Server {
     /// Starts one on a SQLite file, or on a new database of the PostgreSQL server at `postgres`.
     pub async fn start(mode: &'static str, database: &'static str, postgres: Option<&str>) -> Self {
+        Self::start_with(mode, database, postgres, &[]).await
+    }
+
+    /// The same with `more` settings.
+    pub async fn start_with(
+        mode: &'static str,
+        database: &'static str,
+        postgres: Option<&str>,
+        more: &[(&str, &str)],
+    ) -> Self {
         let home = Home::new(mode, postgres).await;
-        let (child, address) = home.serve(mode);
+        let (child, address) = home.serve_with(mode, more);
         let clients = connect(&address).await;
         let (agent_key, admin) = agent(&address).await;
         Self { mode, database, agent_key, clients, admin: Some(admin), child, _directory: home.directory }

@@ -5,8 +5,8 @@ use agentguard::ids::PolicyId;
 use agentguard::pb::v1;
 use agentguard::policy::meter::DECISION_STEPS;
 use agentguard::policy::{
-    Compiled, Decision, Document, Environment, KillSwitch, List, Policies, ReasonCode, Request, Rule,
-    RuleOutcome, Scope, Subject, Verdict, compile, document, explain,
+    Compiled, Decision, Document, Environment, List, Policies, ReasonCode, Request, Rule, RuleOutcome, Scope,
+    ScopeKind, Subject, Verdict, compile, document, explain,
 };
 use agentguard::service::convert::{self, Faults};
 use prost::Message;
@@ -50,8 +50,7 @@ pub fn check(data: &[u8], engine: Engine) {
     let decision = world.decide(engine, None, &subject, &asked.request, now);
     assert_eq!(decision, world.decide(engine, None, &subject, &asked.request, now), "decided in two ways");
     if who % 16 == 1 {
-        let killed = KillSwitch { reason: "an incident".into() };
-        let killed = world.decide(engine, Some(&killed), &subject, &asked.request, now);
+        let killed = world.decide(engine, Some(ScopeKind::Team), &subject, &asked.request, now);
         assert_eq!((killed.verdict, killed.code), (Verdict::Deny, ReasonCode::KillSwitch));
     }
     sound(&world, &decision, &subject, &asked.request, now);
@@ -121,7 +120,7 @@ impl World {
         Some(world)
     }
 
-    fn policies<'a>(&'a self, kill_switch: Option<&'a KillSwitch>) -> Policies<'a> {
+    fn policies(&self, kill_switch: Option<ScopeKind>) -> Policies<'_> {
         let [everyone, team, agent] = &self.0;
         Policies { kill_switch, everyone: everyone.as_ref(), team: team.as_ref(), agent: agent.as_ref() }
     }
@@ -129,7 +128,7 @@ impl World {
     fn decide(
         &self,
         engine: Engine,
-        kill_switch: Option<&KillSwitch>,
+        kill_switch: Option<ScopeKind>,
         subject: &Subject,
         request: &Request,
         now: Timestamp,

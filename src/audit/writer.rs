@@ -6,18 +6,21 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use tokio::sync::{mpsc, oneshot, watch};
+use tracing::Instrument;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Instant};
 use crate::ids::ChainId;
+use crate::metrics::Timer;
 use crate::store::Store;
 use crate::store::chains::{Appender, Opened};
 use crate::store::revision::Stamp;
+use crate::telemetry;
 
 use super::Mode;
 use super::machine::{Command, Event, Failure, Head, Listed, Machine, Notice, Outcome, Settings, Ticket};
@@ -36,6 +39,8 @@ pub struct Receipt {
 
 struct Call {
     entries: Vec<Entry>,
+    /// The caller's wait, of which the statement that writes its entries is a part.
+    span: tracing::Span,
     answer: oneshot::Sender<Result<Receipt, Failure>>,
 }
 
@@ -57,6 +62,8 @@ struct State {
     fenced: AtomicU64,
     lost: AtomicU64,
     chain: ArcSwapOption<ChainId>,
+    /// How long commits take, once somebody wants to know.
+    commit_time: OnceLock<Timer>,
 }
 
 /// Figures since the start.
@@ -89,10 +96,12 @@ impl Writer {
         let shell = Shell {
             machine: Machine::new(settings, crate::entropy::id()),
             appender: Arc::new(Appender::new(store)),
-            clock,
             state: Arc::clone(&state),
             callers: HashMap::new(),
             next_ticket: 0,
+            began: clock.instant(),
+            waits: tracing::Span::none(),
+            clock,
         };
         (Self { calls, close, state }, shell.run(receiver, closing))
     }
@@ -103,9 +112,11 @@ impl Writer {
     /// What kept them from being written; see [`Failure`].
     pub async fn record(&self, entries: Vec<Entry>) -> Result<Receipt, Failure> {
         let (answer, answered) = oneshot::channel();
-        self.calls.try_send(Call { entries, answer }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => Failure::Overloaded,
-            mpsc::error::TrySendError::Closed(_) => Failure::Closing,
+        self.calls.try_send(Call { entries, span: tracing::Span::current(), answer }).map_err(|error| {
+            match error {
+                mpsc::error::TrySendError::Full(_) => Failure::Overloaded,
+                mpsc::error::TrySendError::Closed(_) => Failure::Closing,
+            }
         })?;
         answered.await.unwrap_or(Err(Failure::Closing))
     }
@@ -117,6 +128,11 @@ impl Writer {
             return;
         }
         self.calls.closed().await;
+    }
+
+    /// Has the time of every commit taken in by `timer`; the first one stays.
+    pub fn time_commits(&self, timer: Timer) {
+        self.state.commit_time.set(timer).ok();
     }
 
     /// Whether the database does not answer, so that new calls are refused at once.
@@ -156,6 +172,10 @@ struct Shell {
     state: Arc<State>,
     callers: HashMap<Ticket, oneshot::Sender<Result<Receipt, Failure>>>,
     next_ticket: Ticket,
+    /// When the command under way began.
+    began: Instant,
+    /// The wait of the last caller: a commit that many share is shown under one of them.
+    waits: tracing::Span,
 }
 
 /// How a command ended.
@@ -208,6 +228,7 @@ impl Shell {
     fn submit(&mut self, call: Call) -> Option<Command> {
         self.next_ticket += 1;
         self.callers.insert(self.next_ticket, call.answer);
+        self.waits = call.span;
         self.step(Event::Submit { ticket: self.next_ticket, entries: call.entries })
     }
 
@@ -221,6 +242,9 @@ impl Shell {
                 if matches!(outcome, Outcome::Committed(_)) {
                     self.state.records.fetch_add(u64::try_from(records).unwrap_or(0), Ordering::Relaxed);
                     self.state.commits.fetch_add(1, Ordering::Relaxed);
+                    if let Some(timer) = self.state.commit_time.get() {
+                        timer.observe(self.clock.instant().since(self.began));
+                    }
                 }
                 self.step(Event::Done(outcome))
             }
@@ -239,12 +263,16 @@ impl Shell {
         }
     }
 
-    fn start(&self, command: Command) -> Running {
+    fn start(&mut self, command: Command) -> Running {
+        self.began = self.clock.instant();
+        let waits = std::mem::replace(&mut self.waits, tracing::Span::none());
+        let step = waits.in_scope(|| tracing::info_span!(target: telemetry::STEP, "database"));
         let appender = Arc::clone(&self.appender);
         match command {
             Command::Append(batch) => Box::pin(async move {
                 let count = batch.records.len();
-                Ended::Done(within(appender.append(&batch)).await.unwrap_or(Outcome::Unknown), count)
+                let appended = within(appender.append(&batch)).instrument(step);
+                Ended::Done(appended.await.unwrap_or(Outcome::Unknown), count)
             }),
             Command::ReadHead(chain, seq) => Box::pin(async move {
                 Ended::Head(

@@ -14,12 +14,15 @@ const MAX_BYTES: usize = 1_024;
 /// The one credential in `headers`. Other schemes than `Bearer` are ignored.
 ///
 /// # Errors
-/// [`Error::NotOne`] for none or several, even equal ones; [`Error::Refused`] for one that is no text.
+/// [`Error::None`]; [`Error::Many`] for several, even equal ones; [`Error::Refused`] for one that is no text.
 pub fn only(headers: &HeaderMap) -> Result<&str, Error> {
     let keys = KEY_HEADERS.iter().flat_map(|name| headers.get_all(*name)).map(|value| value.as_bytes());
     let bearers = headers.get_all(AUTHORIZATION).iter().filter_map(|value| bearer(value.as_bytes()));
     let mut found = keys.chain(bearers);
-    let (Some(credential), None) = (found.next(), found.next()) else { return Err(Error::NotOne) };
+    let credential = found.next().ok_or(Error::None)?;
+    if found.next().is_some() {
+        return Err(Error::Many);
+    }
     if credential.is_empty() || credential.len() > MAX_BYTES {
         return Err(Error::Refused);
     }
@@ -54,16 +57,16 @@ mod tests {
 
     #[test]
     fn two_credentials_are_refused_even_if_equal() {
-        let refused = Err(Error::NotOne);
+        let refused = Err(Error::Many);
         assert_eq!(only(&headers(&[("x-agent-key", "k"), ("x-agent-key", "k")])), refused);
         assert_eq!(only(&headers(&[("x-agent-key", "k"), ("x-admin-key", "k")])), refused);
         assert_eq!(only(&headers(&[("x-agent-key", "k"), ("authorization", "Bearer k")])), refused);
-        assert_eq!(only(&headers(&[])), refused);
+        assert_eq!(only(&headers(&[])), Err(Error::None));
     }
 
     #[test]
     fn other_schemes_are_ignored() {
         assert_eq!(only(&headers(&[("authorization", "Basic eDp5"), ("x-agent-key", "k")])), Ok("k"));
-        assert_eq!(only(&headers(&[("authorization", "Basic eDp5")])), Err(Error::NotOne));
+        assert_eq!(only(&headers(&[("authorization", "Basic eDp5")])), Err(Error::None));
     }
 }

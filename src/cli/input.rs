@@ -13,17 +13,17 @@ use crate::ids::AgentId;
 use crate::policy::Scope;
 use crate::service::convert;
 
-/// Whom a policy is for, as flags.
+/// Whom a policy or a kill switch is for, as flags.
 #[derive(Clone, Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 pub struct ScopeFlags {
-    /// The policy for everyone
+    /// Everyone
     #[arg(long)]
     everyone: bool,
-    /// The policy of a team
+    /// All agents of a team
     #[arg(long, value_name = "TEAM")]
     team: Option<String>,
-    /// The policy of one agent
+    /// One agent
     #[arg(long, value_name = "AGENT_ID")]
     agent: Option<String>,
 }

@@ -177,7 +177,7 @@ impl Stored {
     }
 }
 
-fn read_scope(scope: Option<v1::Scope>) -> Result<Scope, Failure> {
+pub(super) fn read_scope(scope: Option<v1::Scope>) -> Result<Scope, Failure> {
     let mut faults = convert::Faults::default();
     let scope = convert::scope("scope", scope, &mut faults);
     faults.or(scope).map_err(|error| Failure::failed(format!("the server's answer cannot be read: {error}")))

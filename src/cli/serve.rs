@@ -91,12 +91,31 @@ pub fn run_until_stopped(
     once_serving: impl AsyncFnOnce(String) -> Result<(), Failure>,
 ) -> Result<Exit, Failure> {
     let failed = |error: &(dyn std::error::Error + 'static)| Failure::failed(failure::causes(error));
-    telemetry::start(config.log, clock.clone()).map_err(|error| failed(&error))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| failed(&error))?;
+    {
+        let _around = runtime.enter();
+        telemetry::start(config.log, config.collector.as_ref(), clock.clone())
+            .map_err(|error| failed(&error))?;
+    }
+    let ended = serve(config, &runtime, clock, migrate, once_serving);
+    // What follows is written to standard error, too.
+    telemetry::flush();
+    ended
+}
+
+fn serve(
+    config: &Config,
+    runtime: &tokio::runtime::Runtime,
+    clock: Clock,
+    migrate: bool,
+    once_serving: impl AsyncFnOnce(String) -> Result<(), Failure>,
+) -> Result<Exit, Failure> {
+    let failed = |error: &(dyn std::error::Error + 'static)| Failure::failed(failure::causes(error));
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|error| failed(&error))?.block_on(async {
+    runtime.block_on(async {
         // Heard from the beginning, so that a stop during the start is not the system's kill.
         let (stop, signals) = stop_on_signals().map_err(|error| failed(&error))?;
         let whole_life = async {

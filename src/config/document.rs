@@ -66,6 +66,7 @@ fn takes(kind: Kind) -> String {
         | Kind::Path
         | Kind::Socket
         | Kind::Networks
+        | Kind::HttpPath
         | Kind::Limit => accepted,
     }
 }

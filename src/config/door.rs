@@ -18,6 +18,8 @@ pub struct Door {
     pub admin: Option<SocketAddr>,
     /// A listener for health alone, in plain text.
     pub health: Option<SocketAddr>,
+    /// A listener for metrics and health alone, in plain text.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// Where TLS ends.
@@ -90,6 +92,7 @@ impl Door {
             proxies: trusts.then(|| proxies.clone().unwrap_or_else(loopback)),
             admin: read.socket("ADMIN_ADDR"),
             health: read.socket("HEALTH_ADDR"),
+            metrics: read.socket("METRICS_ADDR"),
         };
         if !trusts && read.is_given("TRUSTED_PROXIES") {
             read.warn(

@@ -166,6 +166,7 @@ impl<'a> Reader<'a> {
                 | Kind::Path
                 | Kind::Socket
                 | Kind::Networks
+                | Kind::HttpPath
                 | Kind::Limit
                 | Kind::Key
                 | Kind::Url { .. } => return None,
@@ -207,6 +208,21 @@ impl<'a> Reader<'a> {
             let is_path = !text.contains(|letter: char| letter.is_control() || letter == '\u{fffd}');
             is_path.then(|| PathBuf::from(text))
         })
+    }
+
+    /// The path of a page.
+    pub fn http_path(&mut self, name: &str) -> String {
+        let path = self.parsed(name, |_, text| {
+            let text = text.trim();
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/_.-".contains(&byte);
+            let is_path = text.starts_with('/') && text.len() <= LONGEST_PATH && text.bytes().all(plain);
+            // A page that hid one of the service's own would be noticed by whoever needs that one.
+            let is_free = !TAKEN.iter().any(|taken| {
+                text.strip_prefix(taken).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '.']))
+            });
+            (is_path && is_free && text.len() > 1).then(|| text.to_owned())
+        });
+        path.unwrap_or_else(|| "/metrics".to_owned())
     }
 
     /// Comma-separated networks.
@@ -292,6 +308,16 @@ impl<'a> Reader<'a> {
         self.parsed(name, |_, text| is_postgres(text).then(|| Secret::new(text)))
     }
 
+    /// The URL of a collector.
+    pub fn collector(&mut self, name: &str) -> Option<Secret> {
+        self.parsed(name, |_, text| {
+            let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"))?;
+            let is_url = !rest.is_empty()
+                && !rest.contains(|letter: char| letter.is_whitespace() || letter.is_control());
+            is_url.then(|| Secret::new(text))
+        })
+    }
+
     /// The database's URL. Only its outer form is checked here; the store reads the rest.
     pub fn database(&mut self, name: &str) -> Database {
         let database = self.parsed(name, |_, text| {
@@ -306,6 +332,13 @@ impl<'a> Reader<'a> {
         database.unwrap_or_else(|| Database::Sqlite("agentguard.db".into()))
     }
 }
+
+/// Bytes of a page's path.
+const LONGEST_PATH: usize = 128;
+
+/// What the service answers itself; a path below one of these is no other page's.
+const TAKEN: [&str; 10] =
+    ["/health", "/enforce", "/agents", "/logs", "/docs", "/openapi", "/v1", "/agentguard", "/grpc", "/kill"];
 
 fn is_key(text: &str) -> bool {
     // 1,024 is more than any header of a sane proxy lets through.

@@ -1,6 +1,8 @@
 //! The one table of settings. The reader, the flags of `agentguard serve`, `docs/configuration.md` and the
 //! error texts all come from it.
 
+mod telemetry;
+
 use std::time::Duration;
 
 use super::value::{show_bytes, show_duration};
@@ -59,6 +61,8 @@ pub enum Kind {
     Socket,
     /// Comma-separated networks in CIDR notation.
     Networks,
+    /// The path of a page.
+    HttpPath,
     /// How often something may be done.
     Limit,
     /// A key or pepper; never shown, never a flag.
@@ -85,6 +89,7 @@ impl Kind {
             | Self::Path
             | Self::Socket
             | Self::Networks
+            | Self::HttpPath
             | Self::Limit => false,
         }
     }
@@ -115,6 +120,7 @@ impl Kind {
                 "addresses and networks, separated by commas (`10.0.0.0/8,192.0.2.7,2001:db8::/32`)"
                     .to_owned()
             }
+            Self::HttpPath => "a path of letters, digits, `/`, `_`, `.` and `-` that nothing else answers (`/metrics`)".to_owned(),
             Self::Limit => "calls a period, such as `1000/minute` or `20 per 10 seconds`, each with `burst N` where less or more than all of them may be made at once; several joined by `;` hold at once".to_owned(),
             Self::Key => "visible ASCII without white space and commas".to_owned(),
             Self::Url { accepted } => accepted.to_owned(),
@@ -369,6 +375,13 @@ pub const SETTINGS: &[(&str, &[Setting])] = &[
                 meaning: "How often a replica asks the database for changed agents, keys and policies.",
             },
             Setting {
+                name: "POLICY_FEED",
+                kind: Kind::Choice(&["auto", "postgres", "redis", "off"]),
+                default: Some("auto"),
+                dev: None,
+                meaning: "How a replica hears of changes before its next poll: `postgres` (LISTEN, at DATABASE_DIRECT_URL), `redis` (the one in RATE_LIMIT_STORAGE_URI) or `auto` (each of them that is given). What is heard makes it read and is never believed; it polls in any case.",
+            },
+            Setting {
                 name: "MAX_POLICY_STALENESS",
                 kind: Kind::Span { min: secs(1), max: secs(3_600) },
                 default: Some("60"),
@@ -445,29 +458,13 @@ pub const SETTINGS: &[(&str, &[Setting])] = &[
             },
         ],
     ),
-    (
-        "Logs",
-        &[
-            Setting {
-                name: "LOG_LEVEL",
-                kind: Kind::Choice(&["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"]),
-                default: Some("INFO"),
-                dev: None,
-                meaning: "The least level that is logged (`WARN` is accepted for `WARNING`).",
-            },
-            Setting {
-                name: "LOG_FORMAT",
-                kind: Kind::Choice(&["json", "text"]),
-                default: Some("json"),
-                dev: Some("text"),
-                meaning: "One JSON object a line, or lines for people. Logs go to standard error.",
-            },
-        ],
-    ),
+    ("Metrics", telemetry::METRICS),
+    ("Logs", telemetry::LOGS),
+    ("Traces", telemetry::TRACES),
 ];
 
 /// Variables of the deployment guide that this version does not act on. Set, they are named in one warning line.
-pub const NOT_IN_EFFECT: &[&str] = &["CORS_ORIGINS", "METRICS_ENABLED", "METRICS_PATH"];
+pub const NOT_IN_EFFECT: &[&str] = &["CORS_ORIGINS"];
 
 /// Every setting, without the headings.
 pub fn all() -> impl Iterator<Item = &'static Setting> {

@@ -185,7 +185,7 @@ fn what_this_version_does_not_do_is_warned_of() {
     ])
     .unwrap();
     assert_eq!(config.warnings.len(), 2, "{:?}", config.warnings);
-    assert!(config.warnings[1].ends_with("CORS_ORIGINS, METRICS_PATH"));
+    assert!(config.warnings[1].ends_with("CORS_ORIGINS"));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{
-    Action, Compiled, Decision, Fault, KillSwitch, Policies, Request, Scope, Subject, Warning, compile,
+    Action, Compiled, Decision, Fault, Policies, Request, Scope, ScopeKind, Subject, Warning, compile,
     decide, document,
 };
 use crate::clock::Timestamp;
@@ -77,7 +77,7 @@ struct Case {
     policies: Vec<Value>,
     agent: Subject,
     now: Timestamp,
-    kill_switch: Option<KillSwitch>,
+    kill_switch: Option<ScopeKind>,
     asked: Asked,
     expect: Expect,
 }
@@ -216,7 +216,7 @@ impl Case {
         }
         let of = |scope: &Scope| compiled.iter().find(|policy| policy.document().scope == *scope);
         let policies = Policies {
-            kill_switch: self.kill_switch.as_ref(),
+            kill_switch: self.kill_switch,
             everyone: of(&Scope::Everyone),
             team: of(&Scope::Team(self.agent.team.clone())),
             agent: of(&Scope::Agent(self.agent.id.clone())),

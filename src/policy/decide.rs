@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use super::KillSwitch;
 use super::compile::{Compiled, CompiledRule};
 use super::condition::Outcome;
 use super::decision::{Decision, ReasonCode, RuleHit, Verdict};
@@ -22,8 +21,8 @@ const RULE_STEPS: u32 = 24;
 /// Everything that applies to one agent.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Policies<'a> {
-    /// Denies everything while it is there.
-    pub kill_switch: Option<&'a KillSwitch>,
+    /// Denies everything: a kill switch is on, for all of this scope.
+    pub kill_switch: Option<ScopeKind>,
     /// Everyone's policy.
     pub everyone: Option<&'a Compiled>,
     /// The policy of the agent's team.
@@ -81,8 +80,8 @@ struct Hit<'a> {
 
 impl<'a> Run<'a> {
     fn decide(&mut self) -> Result<Decision, OverBudget> {
-        if self.policies.kill_switch.is_some() {
-            return Ok(self.denied(ReasonCode::KillSwitch));
+        if let Some(scope) = self.policies.kill_switch {
+            return Ok(Decision { kill_switch: Some(scope), ..self.denied(ReasonCode::KillSwitch) });
         }
         if !self.subject.is_active {
             return Ok(self.denied(ReasonCode::AgentInactive));
@@ -193,6 +192,7 @@ impl<'a> Run<'a> {
             rule: None,
             error_rule_ids: std::mem::take(&mut self.error_rule_ids),
             resource_unknown: false,
+            kill_switch: None,
             remedy: None,
             steps: self.meter.spent(),
             rules_tested: self.rules_tested,
@@ -213,6 +213,7 @@ impl<'a> Run<'a> {
             }),
             error_rule_ids: std::mem::take(&mut self.error_rule_ids),
             resource_unknown: self.request.resource.is_none() && !hit.rule.resource.is_everything(),
+            kill_switch: None,
             remedy: None,
             steps: self.meter.spent(),
             rules_tested: self.rules_tested,

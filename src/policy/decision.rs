@@ -176,6 +176,8 @@ pub struct Decision {
     pub error_rule_ids: Vec<Arc<str>>,
     /// Whether a denial (or a demand for approval) may come from the request's naming no resource.
     pub resource_unknown: bool,
+    /// Whose kill switch denied.
+    pub kill_switch: Option<ScopeKind>,
     /// What to send instead of a resource that is not canonical.
     pub(super) remedy: Option<&'static str>,
     /// The steps the decision took; the same for the same policies, request and time.
@@ -201,6 +203,13 @@ impl Decision {
             (Some(rule), _) => format!("Denied by rule {}", named(rule)),
             (None, _) => self.general_reason().to_owned(),
         };
+        if let Some(scope) = self.kill_switch {
+            text.push_str(match scope {
+                ScopeKind::Everyone => " for everyone",
+                ScopeKind::Team => " for the agent's team",
+                ScopeKind::Agent => " for this agent",
+            });
+        }
         if let Some(remedy) = self.remedy {
             text.push_str(": ");
             text.push_str(remedy);
@@ -255,6 +264,7 @@ impl Decision {
             rule,
             error_rule_ids: Vec::new(),
             resource_unknown: false,
+            kill_switch: None,
             remedy: None,
             steps: 0,
             rules_tested: 0,

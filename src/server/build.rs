@@ -9,18 +9,23 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tower::util::BoxCloneSyncService;
 
-use super::{Doors, Error, Health, Limits, Parts, Stop, Tls};
+use super::measured::{DefaultMonth, State};
+use super::route::Route;
+use super::{Doors, Error, Health, Limits, Measured, Parts, Stop, Tls};
 use crate::audit::outbox::Outbox;
 use crate::audit::{self, Keeper, Writer, janitor, writer};
 use crate::auth::{AdminKeys, Authenticator, Peppers};
 use crate::clock::Clock;
-use crate::config::{AuditMode, Config, Database, Https, Secret};
+use crate::config::{AuditMode, Config, Database, Https, PolicyFeed, Secret};
+use crate::metrics::Metrics;
 use crate::pb::v1::admin_service_server::AdminServiceServer;
+use crate::rate_limit::storage::Storage;
 use crate::rate_limit::{self, Limiter};
 use crate::service::admin::{self, AdminService};
 use crate::service::enforcement::{Bounds, Deviation, Enforcement, Way};
 use crate::service::tally::Tally;
 use crate::store::{Location, Options, Store};
+use crate::view::feed::{self, Feed};
 use crate::view::{self, Views};
 
 /// How often health looks at the parts behind: a stale view is noticed a quarter of a second late at most, while no
@@ -35,6 +40,9 @@ const OUTBOX_GRACE: Duration = Duration::from_secs(1);
 
 /// How often months are looked after: they are made three ahead.
 const MONTHS_INTERVAL: Duration = Duration::from_secs(6 * 3_600);
+
+/// How often the default partition is looked at: nothing is lost meanwhile, and a month has time.
+const DEFAULT_MONTH_INTERVAL: Duration = Duration::from_secs(300);
 
 /// Rows of the `settings` table.
 const AUDIT_KEY: &str = "audit_key";
@@ -113,9 +121,19 @@ pub async fn build_deviating(config: &Config, clock: Clock, deviation: Deviation
     }
     let limiter = Arc::new(limiter);
 
+    let (feed, following) = Feed::start(&feeding(config, &store), &store, &views).map_err(Error::Feed)?;
+    for task in following {
+        spawn(&mut tasks, "the change feed", task);
+    }
+
     let way = Way::new(Arc::clone(&views), writer.clone(), store.clone(), keeper, clock.clone(), mode)
         .deviating(deviation);
     let tally = Arc::new(Tally::default());
+    let metrics = match config.metrics.enabled {
+        true => Metrics::new(config.metrics.max_series, Route::endpoints())?,
+        false => Metrics::off(),
+    };
+    writer.time_commits(metrics.commits());
     let admin = AdminService::new(admin::Parts {
         store: store.clone(),
         views: Arc::clone(&views),
@@ -124,13 +142,14 @@ pub async fn build_deviating(config: &Config, clock: Clock, deviation: Deviation
         writer: writer.clone(),
         tally: Arc::clone(&tally),
         limiter: Arc::clone(&limiter),
+        feed,
         audit_mode: mode,
         clock: clock.clone(),
     });
     let admin = AdminServiceServer::new(admin).max_decoding_message_size(config.max_request_size);
 
     let (signal, health) = watch::channel(look(&views, &writer));
-    spawn(&mut tasks, "health", watch_over(views, writer.clone(), signal));
+    spawn(&mut tasks, "health", watch_over(Arc::clone(&views), writer.clone(), signal));
     let (months, time) = (store.clone(), clock.clone());
     spawn(&mut tasks, "the audit's months", async move {
         loop {
@@ -138,6 +157,11 @@ pub async fn build_deviating(config: &Config, clock: Clock, deviation: Deviation
             look_after_months(&months, &time).await;
         }
     });
+    let default_month = Arc::new(DefaultMonth::default());
+    if metrics.is_on() {
+        let (store, noted) = (store.clone(), Arc::clone(&default_month));
+        spawn(&mut tasks, "the look at the default month", watch_default_month(store, noted));
+    }
 
     let tls = match &config.door.https {
         Https::Here(files) => {
@@ -147,6 +171,17 @@ pub async fn build_deviating(config: &Config, clock: Clock, deviation: Deviation
         }
         Https::Off | Https::AtProxy => None,
     };
+    let state = State {
+        views,
+        writer: writer.clone(),
+        store: store.clone(),
+        limiter: Arc::clone(&limiter),
+        tally: Arc::clone(&tally),
+        health: health.clone(),
+        tls: tls.clone(),
+        default_month,
+    };
+    let measured = Measured::new(metrics.clone(), &config.metrics, config.door.metrics.is_none(), state);
     let doors = Doors::bind(config.listen, &config.door, tls).await?;
     let bounds = Bounds { message_timeout: config.request_timeout, max_check_size: config.max_enforce_size };
     let parts = Parts {
@@ -155,12 +190,14 @@ pub async fn build_deviating(config: &Config, clock: Clock, deviation: Deviation
             config.decision_detail,
             tally,
             Arc::clone(&limiter),
+            metrics,
             bounds,
         )),
         admin: BoxCloneSyncService::new(admin),
         authenticator,
         limiter,
         health,
+        measured,
         clock,
         limits: limits(config),
     };
@@ -259,6 +296,26 @@ fn options(config: &Config) -> Options {
     }
 }
 
+/// Which change feeds there are: by default each that can be had.
+fn feeding(config: &Config, store: &Store) -> feed::Settings {
+    let address = match &config.rate_limit.storage {
+        Storage::Redis(address) => Some(address.clone()),
+        Storage::Memory => None,
+    };
+    let postgres =
+        matches!(config.policy_feed, PolicyFeed::Auto | PolicyFeed::Postgres) && store.has_channel();
+    let shared = address.filter(|_| matches!(config.policy_feed, PolicyFeed::Auto | PolicyFeed::Redis));
+    // One SQLite file has one server, which hears its own writes.
+    let shared = shared.filter(|_| matches!(config.database, Database::Postgres(_)));
+    if !postgres && shared.is_none() && matches!(config.database, Database::Postgres(_)) {
+        tracing::info!(
+            "no change feed: other replicas' changes are seen at the next poll; DATABASE_DIRECT_URL or a Redis in \
+             RATE_LIMIT_STORAGE_URI gives one"
+        );
+    }
+    feed::Settings { postgres, shared }
+}
+
 fn limiting(config: &Config) -> rate_limit::Settings {
     let config = config.rate_limit.clone();
     rate_limit::Settings {
@@ -315,6 +372,17 @@ async fn look_after_months(store: &Store, clock: &Clock) {
         Ok(made) if made.is_empty() => {}
         Ok(made) => tracing::info!(tables = made.join(", "), "made months of the audit"),
         Err(error) => tracing::warn!(%error, "months of the audit could not be made"),
+    }
+}
+
+/// Looks whether records lie in the default partition. What it finds is for the operator; nothing here depends on it.
+async fn watch_default_month(store: Store, noted: Arc<DefaultMonth>) {
+    loop {
+        match store.default_month_in_use().await {
+            Ok(in_use) => noted.note(in_use),
+            Err(error) => tracing::debug!(%error, "the default partition could not be looked at"),
+        }
+        tokio::time::sleep(DEFAULT_MONTH_INTERVAL).await;
     }
 }
 

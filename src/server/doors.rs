@@ -21,6 +21,7 @@ pub struct Doors {
     main: TcpListener,
     admin: Option<TcpListener>,
     health: Option<TcpListener>,
+    metrics: Option<TcpListener>,
     tls: Option<Tls>,
     proxies: Option<Arc<[Network]>>,
     /// Whether TLS ends at a proxy, which must say so.
@@ -30,7 +31,15 @@ pub struct Doors {
 impl Doors {
     /// The main listener alone, in plain text, without proxies.
     pub const fn plain(main: TcpListener) -> Self {
-        Self { main, admin: None, health: None, tls: None, proxies: None, https_at_proxy: false }
+        Self {
+            main,
+            admin: None,
+            health: None,
+            metrics: None,
+            tls: None,
+            proxies: None,
+            https_at_proxy: false,
+        }
     }
 
     /// Listens on `main` and on what `door` names beside it.
@@ -42,6 +51,7 @@ impl Doors {
             main: bind(main).await?,
             admin: bind_beside(door.admin).await?,
             health: bind_beside(door.health).await?,
+            metrics: bind_beside(door.metrics).await?,
             tls,
             proxies: door.proxies.as_deref().map(Arc::from),
             https_at_proxy: door.https == Https::AtProxy,
@@ -63,9 +73,9 @@ impl Doors {
 
     /// Says where each listener is.
     pub(super) fn announce(&self, database: &'static str) {
-        let beside = [("admin", self.admin.as_ref()), ("health", self.health.as_ref())];
+        let beside = [("admin", &self.admin), ("health", &self.health), ("metrics", &self.metrics)];
         for (service, listener) in beside {
-            if let Some(Ok(listens_on)) = listener.map(TcpListener::local_addr) {
+            if let Some(Ok(listens_on)) = listener.as_ref().map(TcpListener::local_addr) {
                 tracing::info!(service, %listens_on, "a listener of its own");
             }
         }
@@ -117,16 +127,20 @@ impl Doors {
                 None => main.await,
             }
         };
-        let Some(health) = self.health else { return served.await };
-        // Probes are heard until the last call is answered: an orchestrator that hears nothing would kill.
+        // Probes and Prometheus are heard until the last call is answered: an orchestrator that hears nothing would
+        // kill, and how a drain ends is worth a look.
         let done = CancellationToken::new();
-        let entrance = Entrance { opens: Opens::Health, tls: None, proxies: None, wants_https: false };
-        let health = listener::accept(health, side(), gate(entrance, &done));
+        let beside = |listener: Option<TcpListener>, opens| {
+            let entrance = Entrance { opens, tls: None, proxies: None, wants_https: false };
+            let accept = listener.map(|listener| listener::accept(listener, side(), gate(entrance, &done)));
+            async { futures_util::future::OptionFuture::from(accept).await }
+        };
+        let (health, metrics) = (beside(self.health, Opens::Health), beside(self.metrics, Opens::Metrics));
         let served = async {
             served.await;
             done.cancel();
         };
-        tokio::join!(served, health);
+        tokio::join!(served, health, metrics);
     }
 }
 

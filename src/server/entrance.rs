@@ -37,6 +37,8 @@ pub(super) enum Opens {
     Admin,
     /// Health.
     Health,
+    /// Metrics, and health.
+    Metrics,
 }
 
 impl Opens {
@@ -44,12 +46,14 @@ impl Opens {
     pub(super) const fn includes(self, route: Route) -> bool {
         match (self, route) {
             (_, Route::Health | Route::Http(Page::Health | Page::Live | Page::Ready)) => true,
+            // A configured path: `Measured` says where it is shown.
+            (_, Route::Http(Page::Metrics)) => false,
             (Self::All, _) => true,
             (Self::AllButAdmin, route) => !matches!(route, Route::Admin),
             (Self::Admin, Route::Admin | Route::Reflection | Route::ReflectionAlpha) => true,
             (Self::Admin, Route::Enforcement | Route::Http(Page::Enforce)) => false,
             (
-                Self::Health,
+                Self::Health | Self::Metrics,
                 Route::Enforcement
                 | Route::Admin
                 | Route::Reflection
@@ -185,18 +189,18 @@ mod tests {
     #[test]
     fn each_listener_opens_its_own_and_all_open_health() {
         let routes = [
-            (Route::Enforcement, [true, true, false, false]),
-            (Route::Http(Page::Enforce), [true, true, false, false]),
-            (Route::Admin, [true, false, true, false]),
-            (Route::Reflection, [true, true, true, false]),
-            (Route::ReflectionAlpha, [true, true, true, false]),
-            (Route::Health, [true; 4]),
-            (Route::Http(Page::Health), [true; 4]),
-            (Route::Http(Page::Live), [true; 4]),
-            (Route::Http(Page::Ready), [true; 4]),
+            (Route::Enforcement, [true, true, false, false, false]),
+            (Route::Http(Page::Enforce), [true, true, false, false, false]),
+            (Route::Admin, [true, false, true, false, false]),
+            (Route::Reflection, [true, true, true, false, false]),
+            (Route::ReflectionAlpha, [true, true, true, false, false]),
+            (Route::Health, [true; 5]),
+            (Route::Http(Page::Health), [true; 5]),
+            (Route::Http(Page::Live), [true; 5]),
+            (Route::Http(Page::Ready), [true; 5]),
         ];
         for (route, expected) in routes {
-            let listeners = [Opens::All, Opens::AllButAdmin, Opens::Admin, Opens::Health];
+            let listeners = [Opens::All, Opens::AllButAdmin, Opens::Admin, Opens::Health, Opens::Metrics];
             assert_eq!(listeners.map(|opens| opens.includes(route)), expected, "{route:?}");
         }
     }

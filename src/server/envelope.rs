@@ -10,6 +10,9 @@ use crate::service::Error;
 /// The header of the correlation id, in and out.
 pub(super) const REQUEST_ID: &str = "x-request-id";
 
+/// The header that says which span of which trace a call was (W3C Trace Context, level 2).
+pub(super) const TRACE_RESPONSE: &str = "traceresponse";
+
 /// The longest id that is taken over.
 const MAX_REQUEST_ID: usize = 128;
 

@@ -45,6 +45,7 @@ pub(super) async fn answer<E: EnforcementService>(
         Page::Health => json_answer(StatusCode::OK, &json!({"status": "healthy", "version": VERSION})),
         Page::Live => json_answer(StatusCode::OK, &json!({"status": "alive"})),
         Page::Ready => ready(stack),
+        Page::Metrics => stack.measured().page(&call).await?,
         Page::Enforce => enforce::answer(stack, request, call).await?,
     };
     Ok(if is_head { response.map(|_| Body::empty()) } else { response })

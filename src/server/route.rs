@@ -34,6 +34,21 @@ pub(super) enum Page {
     Ready,
     /// `POST /enforce`, as callers of the Python AgentGuard know it: wants an agent.
     Enforce,
+    /// `METRICS_PATH`: what Prometheus reads.
+    Metrics,
+}
+
+impl Page {
+    /// Its path, as metrics name it.
+    pub(super) const fn template(self) -> &'static str {
+        match self {
+            Self::Health => "/health",
+            Self::Live => "/health/live",
+            Self::Ready => "/health/ready",
+            Self::Enforce => "/enforce",
+            Self::Metrics => "/metrics",
+        }
+    }
 }
 
 /// Whom a route wants.
@@ -72,6 +87,35 @@ const STREAMS: [&str; 3] = [
 const BATCH: &str = "/agentguard.v1.EnforcementService/BatchEnforce";
 
 impl Route {
+    /// Every endpoint that metrics tell apart: the methods of our services, of health and of reflection, and the pages.
+    pub(super) fn endpoints() -> impl Iterator<Item = String> {
+        const FOREIGN: [&str; 4] = [
+            "/grpc.health.v1.Health/Check",
+            "/grpc.health.v1.Health/Watch",
+            "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+            "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        ];
+        const PAGES: [Page; 5] = [Page::Health, Page::Live, Page::Ready, Page::Enforce, Page::Metrics];
+        let pages = PAGES.into_iter().map(Page::template);
+        crate::pb::method_paths().chain(FOREIGN.into_iter().chain(pages).map(str::to_owned))
+    }
+
+    /// Which of them a call of `path` is of.
+    pub(super) const fn endpoint(self, path: &str) -> &str {
+        match self {
+            Self::Http(page) => page.template(),
+            Self::Enforcement | Self::Admin | Self::Health | Self::Reflection | Self::ReflectionAlpha => path,
+        }
+    }
+
+    /// The route of a request for metrics.
+    pub(super) fn of_metrics<B>(request: &Request<B>) -> Result<Self, NoRoute> {
+        match *request.method() {
+            Method::GET | Method::HEAD => Ok(Self::Http(Page::Metrics)),
+            _ => Err(NoRoute { error: Error::MethodNotAllowed, allow: Some("GET, HEAD") }),
+        }
+    }
+
     /// The route of a request, where the listener opens it.
     pub(super) fn of<B>(request: &Request<B>, opens: Opens) -> Result<Self, NoRoute> {
         let path = request.uri().path();
@@ -83,7 +127,7 @@ impl Route {
             return Err(Error::NotFound { what: "path", id }.into());
         };
         let allow = match route {
-            Self::Http(Page::Health | Page::Live | Page::Ready) => "GET, HEAD",
+            Self::Http(Page::Health | Page::Live | Page::Ready | Page::Metrics) => "GET, HEAD",
             Self::Http(Page::Enforce)
             | Self::Enforcement
             | Self::Admin
@@ -96,7 +140,7 @@ impl Route {
         }
         let spoken = match route {
             Self::Http(Page::Enforce) => is_json(request),
-            Self::Http(Page::Health | Page::Live | Page::Ready) => true,
+            Self::Http(Page::Health | Page::Live | Page::Ready | Page::Metrics) => true,
             // gRPC needs trailers and flow control, which HTTP/1.1 does not have.
             Self::Enforcement | Self::Admin | Self::Health | Self::Reflection | Self::ReflectionAlpha => {
                 is_grpc(request) && request.version() == Version::HTTP_2
@@ -124,11 +168,11 @@ impl Route {
         }
     }
 
-    /// Whether it answers in the clear where everything else must come by HTTPS: probes carry no secrets, and often
-    /// know no proxy.
+    /// Whether it answers in the clear where everything else must come by HTTPS: probes and Prometheus carry no secrets,
+    /// and often know no proxy.
     pub(super) const fn is_health(self) -> bool {
         match self {
-            Self::Health | Self::Http(Page::Health | Page::Live | Page::Ready) => true,
+            Self::Health | Self::Http(Page::Health | Page::Live | Page::Ready | Page::Metrics) => true,
             Self::Enforcement
             | Self::Admin
             | Self::Reflection
@@ -143,7 +187,7 @@ impl Route {
             Self::Enforcement | Self::Http(Page::Enforce) => Some(Wants::Agent),
             Self::Admin => Some(Wants::Admin),
             Self::Health | Self::Reflection | Self::ReflectionAlpha => None,
-            Self::Http(Page::Health | Page::Live | Page::Ready) => None,
+            Self::Http(Page::Health | Page::Live | Page::Ready | Page::Metrics) => None,
         }
     }
 
@@ -153,7 +197,7 @@ impl Route {
         match self {
             Self::Enforcement | Self::Admin | Self::Http(Page::Enforce) => false,
             Self::Health | Self::Reflection | Self::ReflectionAlpha => true,
-            Self::Http(Page::Health | Page::Live | Page::Ready) => true,
+            Self::Http(Page::Health | Page::Live | Page::Ready | Page::Metrics) => true,
         }
     }
 
@@ -165,6 +209,11 @@ impl Route {
             Self::Reflection | Self::ReflectionAlpha => true,
             Self::Http(_) => false,
         }
+    }
+
+    /// Whether the call at `path` is a stream of checks, of which each is a call of its own to whoever counts.
+    pub(super) fn counts_messages(self, path: &str) -> bool {
+        self == Self::Enforcement && STREAMS.contains(&path)
     }
 
     /// Whether the caller may go on sending, so that its side is to be closed when the connection ends.

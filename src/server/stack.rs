@@ -16,18 +16,22 @@ use tower::util::BoxCloneSyncService;
 use tracing::Instrument;
 
 use super::connection::{Answer, Link};
+use super::counted::{self, Comes};
 use super::framing::{self, Framed};
 use super::limits::{Limits, MAX_ADMIN_IN_FLIGHT};
+use super::measured::{self, Measured};
 use super::route::{self, NoRoute, Route, Wants};
 use super::standard::Standard;
 use super::stream::{Answers, Ends, Questions, blame_the_caller};
 use super::{Parts, envelope, gateway, seats};
 use crate::auth::{Agent, Authenticator, Principal};
 use crate::clock::Clock;
+use crate::metrics::{Failure, Observed};
 use crate::pb::v1::enforcement_service_server::{EnforcementService, EnforcementServiceServer};
 use crate::rate_limit::Limiter;
 use crate::service::call::{self, Call, InFlight};
 use crate::service::{Error, status, throttle};
+use crate::telemetry;
 
 /// A call with less time than this is refused before anything is done for it: no timer is as fine, so that it would be
 /// decided and recorded for a caller who is gone.
@@ -51,19 +55,31 @@ pub(super) struct Stack<E> {
     agents: EnforcementServiceServer<E>,
     admin: Routed,
     standard: Standard,
+    measured: Measured,
 }
 
 impl<E: EnforcementService> Answer for Stack<E> {
     async fn answer(self: Arc<Self>, request: Request<Body>, link: Arc<Link>) -> Response<Body> {
-        // Request id and span: outermost, so that whatever happens below is found again by its id. The span is of the
-        // highest level, so that no LOG_LEVEL hides the id.
+        // Request id and span: outermost, so that whatever happens below is found again by its id.
         let request_id = envelope::request_id(request.headers(), crate::entropy::id);
-        let span = tracing::error_span!("call", %request_id, path = request.uri().path());
+        let span = telemetry::call(&request_id, request.uri().path(), request.headers());
+        let trace = telemetry::trace_response(&span);
         let speaks_grpc = route::is_grpc(&request);
+
+        // Route: a path, a method or a content type that nobody answers costs nothing further.
+        let path = request.uri().path();
+        let route = if self.measured.is_at(path, link.entrance.opens) {
+            Route::of_metrics(&request)
+        } else {
+            Route::of(&request, link.entrance.opens)
+        };
+
+        // Metrics: before everything that may refuse, so that refusals are counted.
+        let (observed, comes) = self.observe(&request, &route);
 
         // Catch panic: one call that fails inside must not take its connection's other calls with it.
         // In a place of its own: it is large, and would be copied through every wrapper around it.
-        let passed = Box::pin(self.pass(request, &request_id, &link));
+        let passed = Box::pin(self.pass(request, route, &request_id, &link));
         let answered = AssertUnwindSafe(passed).catch_unwind().instrument(span.clone()).await;
         let _entered = span.entered();
         let mut response = match answered {
@@ -74,16 +90,19 @@ impl<E: EnforcementService> Answer for Stack<E> {
         if let Ok(value) = HeaderValue::from_str(&request_id) {
             response.headers_mut().insert(envelope::REQUEST_ID, value);
         }
+        if let Some(trace) = trace {
+            response.headers_mut().insert(envelope::TRACE_RESPONSE, trace);
+        }
         if !speaks_grpc {
             gateway::secure(response.headers_mut(), link.entrance.is_https());
         }
-        response
+        counted::count(observed, comes, response)
     }
 }
 
 impl<E: EnforcementService> Stack<E> {
     pub(super) fn new(parts: Parts<E>, standard: Standard) -> Self {
-        let Parts { enforcement, admin, authenticator, limiter, clock, limits, health: _ } = parts;
+        let Parts { enforcement, admin, authenticator, limiter, measured, clock, limits, health: _ } = parts;
         let server = || EnforcementServiceServer::from_arc(Arc::clone(&enforcement));
         Self {
             in_flight: InFlight::new(limits.max_in_flight),
@@ -97,20 +116,32 @@ impl<E: EnforcementService> Stack<E> {
             limiter,
             admin,
             standard,
+            measured,
         }
+    }
+
+    /// Begins to count a call, under the name of what it found.
+    fn observe(&self, request: &Request<Body>, route: &Result<Route, NoRoute>) -> (Observed, Comes) {
+        let path = request.uri().path();
+        let (endpoint, comes) = match route {
+            Ok(route) if route.counts_messages(path) => (path, Comes::Message),
+            Ok(route) if route.streams(path) => (path, Comes::Streamed),
+            Ok(route) => (route.endpoint(path), Comes::Whole),
+            // What was not found has no name that would be ours.
+            Err(_) => ("", Comes::Whole),
+        };
+        (self.measured.metrics().begin(request.method(), endpoint, &self.clock), comes)
     }
 
     /// The layers inside the catcher of panics.
     async fn pass(
         &self,
         request: Request<Body>,
+        route: Result<Route, NoRoute>,
         request_id: &Arc<str>,
         link: &Link,
     ) -> Result<Response<Body>, NoRoute> {
-        // Metrics will stand here: before everything that may refuse, so that refusals are counted.
-
-        // Route: a path, a method or a content type that nobody answers costs nothing further.
-        let route = Route::of(&request, link.entrance.opens)?;
+        let route = route?;
 
         // Encryption: a call that came to the proxy in the clear has shown its key to everybody on the way.
         if !route.is_health() && !link.entrance.is_secure_enough(link.peer, request.headers()) {
@@ -167,9 +198,11 @@ impl<E: EnforcementService> Stack<E> {
 
         // Authenticate: before a byte of the message is read.
         if let Some(wants) = route.wants() {
-            let principal = self.authenticator.authenticate(request.headers()).await;
-            let principal = principal.map_err(|_| {
+            let step = tracing::info_span!(target: telemetry::STEP, "authenticate");
+            let principal = self.authenticator.authenticate(request.headers()).instrument(step).await;
+            let principal = principal.map_err(|error| {
                 tracing::debug!(client = %call.client, "no valid key");
+                self.measured.metrics().authentication_failed(measured::failure(error));
                 throttle::failed_login(&self.limiter, seats::group(call.client))
             });
             match (principal?, wants) {
@@ -179,8 +212,8 @@ impl<E: EnforcementService> Stack<E> {
                     request.extensions_mut().insert(agent);
                 }
                 (Principal::Admin(admin), Wants::Admin) => drop(request.extensions_mut().insert(admin)),
-                (Principal::Admin(_), Wants::Agent) => return Err(Error::PermissionDenied("an agent key")),
-                (Principal::Agent(_), Wants::Admin) => return Err(Error::PermissionDenied("an admin key")),
+                (Principal::Admin(_), Wants::Agent) => return Err(self.wrong_kind("an agent key")),
+                (Principal::Agent(_), Wants::Admin) => return Err(self.wrong_kind("an admin key")),
             }
         }
 
@@ -189,7 +222,8 @@ impl<E: EnforcementService> Stack<E> {
         // Throttle: limits belong to whoever was authenticated. Admins and those who need no key have none.
         let quota = match request.extensions().get::<Agent>() {
             Some(agent) if route.costs_one(request.uri().path()) => {
-                throttle::charge(&self.limiter, agent, 1).await?
+                let step = tracing::info_span!(target: telemetry::STEP, "throttle");
+                throttle::charge(&self.limiter, agent, 1).instrument(step).await?
             }
             Some(_) | None => None,
         };
@@ -208,6 +242,11 @@ impl<E: EnforcementService> Stack<E> {
             | Route::Reflection
             | Route::ReflectionAlpha => Ok(self.dispatch(route, streams, request, call, link).await),
         }
+    }
+
+    fn wrong_kind(&self, wanted: &'static str) -> Error {
+        self.measured.metrics().authentication_failed(Failure::WrongKind);
+        Error::PermissionDenied(wanted)
     }
 
     /// The gRPC services.
@@ -273,6 +312,11 @@ impl<E: EnforcementService> Stack<E> {
     /// Bytes of one check.
     pub(super) const fn max_enforce_size(&self) -> usize {
         self.limits.max_enforce_size
+    }
+
+    /// What is measured, for the HTTP face.
+    pub(super) const fn measured(&self) -> &Measured {
+        &self.measured
     }
 
     /// Whether it serves, for the HTTP face.

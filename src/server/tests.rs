@@ -168,6 +168,7 @@ impl Front {
             authenticator: Arc::new(Authenticator::new(views, Peppers::default(), admins, clock.clone())),
             limiter: Arc::new(Limiter::start(limited, clock.clone()).await.unwrap().0),
             health: signal,
+            measured: Measured::off(),
             clock,
             limits,
         };

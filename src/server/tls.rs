@@ -10,6 +10,7 @@ mod validity;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -20,7 +21,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier};
 use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
 
-use crate::clock::{Clock, Instant};
+use crate::clock::{Clock, Instant, Timestamp};
 use crate::config::{TlsFiles, tls_file};
 use validity::Validity;
 
@@ -74,7 +75,14 @@ pub enum Error {
 
 /// TLS as it is in force. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Tls(Arc<ArcSwap<ServerConfig>>);
+pub struct Tls(Arc<InForce>);
+
+#[derive(Debug)]
+struct InForce {
+    config: ArcSwap<ServerConfig>,
+    /// Until when the certificate is valid, in microseconds since 1970; 0 if it does not say.
+    until: AtomicI64,
+}
 
 impl Tls {
     /// Reads the files; the future reads them again for as long as it is polled.
@@ -87,7 +95,9 @@ impl Tls {
     ) -> Result<(Self, impl Future<Output = ()> + Send + 'static), Error> {
         let contents = Contents::read(&files).await?;
         let made = make(&files, &contents)?;
-        let tls = Self(Arc::new(ArcSwap::from_pointee(made.config)));
+        let in_force = InForce { config: ArcSwap::from_pointee(made.config), until: AtomicI64::new(0) };
+        let tls = Self(Arc::new(in_force));
+        tls.is_valid_until(made.validity);
         let watch =
             Watch { tls: tls.clone(), files, clock, contents, validity: made.validity, trouble: None };
         Ok((tls, watch.run()))
@@ -95,7 +105,17 @@ impl Tls {
 
     /// For a connection that is about to shake hands.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(self.0.load_full())
+        TlsAcceptor::from(self.0.config.load_full())
+    }
+
+    /// When the certificate in force ends; `None` if that cannot be read.
+    pub(super) fn until(&self) -> Option<Timestamp> {
+        let micros = self.0.until.load(Ordering::Relaxed);
+        (micros != 0).then(|| Timestamp::from_micros(micros))
+    }
+
+    fn is_valid_until(&self, validity: Option<Validity>) {
+        self.0.until.store(validity.map_or(0, |it| it.until.as_micros()), Ordering::Relaxed);
     }
 }
 
@@ -216,7 +236,8 @@ impl Watch {
         };
         match made {
             Ok((contents, made)) => {
-                self.tls.0.store(Arc::new(made.config));
+                self.tls.0.config.store(Arc::new(made.config));
+                self.tls.is_valid_until(made.validity);
                 (self.contents, self.validity, self.trouble) = (contents, made.validity, None);
                 tracing::info!("the files of TLS have changed and are in force for new connections");
                 true

@@ -29,10 +29,12 @@ use crate::store::Store;
 use crate::store::keys::NewKey;
 use crate::store::revision::{Act, Stamp};
 use crate::view::Views;
+use crate::view::feed::Feed;
 
 mod agents;
 mod dry_run;
 mod follow;
+mod kill;
 mod limits;
 mod policies;
 mod records;
@@ -59,6 +61,8 @@ pub struct Parts {
     pub tally: Arc<Tally>,
     /// How often agents may call, for the figures.
     pub limiter: Arc<Limiter>,
+    /// Tells other replicas of every write.
+    pub feed: Feed,
     /// When answers leave, for the figures.
     pub audit_mode: Mode,
     /// The time.
@@ -74,7 +78,9 @@ pub struct AdminService {
     writer: Writer,
     tally: Arc<Tally>,
     limiter: Arc<Limiter>,
+    feed: Feed,
     audit_mode: Mode,
+    switchboard: kill::Switchboard,
     clock: Clock,
     started: Timestamp,
     followers: Arc<Semaphore>,
@@ -105,14 +111,22 @@ type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 impl AdminService {
     /// The service on `parts`; its uptime counts from now.
     pub fn new(parts: Parts) -> Self {
+        let (store, views) = (parts.store, parts.views);
         Self {
-            store: parts.store,
-            views: parts.views,
+            switchboard: kill::Switchboard::new(
+                store.clone(),
+                Arc::clone(&views),
+                parts.outbox.clone(),
+                parts.feed.clone(),
+            ),
+            store,
+            views,
             authenticator: parts.authenticator,
             outbox: parts.outbox,
             writer: parts.writer,
             tally: parts.tally,
             limiter: parts.limiter,
+            feed: parts.feed,
             audit_mode: parts.audit_mode,
             started: parts.clock.now(),
             clock: parts.clock,
@@ -141,6 +155,7 @@ impl AdminService {
 
     /// Hands a committed write to the audit and waits until this replica decides with it; answers its revision.
     async fn settle(&self, act: &Act, stamp: &Stamp) -> Result<String, Error> {
+        self.feed.tell(stamp);
         self.outbox.tell(act, stamp);
         self.views.reach(stamp).await.map_err(|error| {
             tracing::warn!(%error, revision = %stamp.revision, "a write was committed but not seen in time");
@@ -208,6 +223,8 @@ unary! {
     delete_agent(DeleteAgentRequest) -> DeleteAgentResponse => |api, caller, message| api.remove_agent(&caller, message);
     set_rate_limit(SetRateLimitRequest) -> SetRateLimitResponse => |api, caller, message| api.change_limit(&caller, message);
     get_rate_limit(GetRateLimitRequest) -> GetRateLimitResponse => |api, caller, message| api.show_limit(message);
+    set_kill_switch(SetKillSwitchRequest) -> SetKillSwitchResponse => |api, caller, message| api.switch(&caller, message);
+    list_kill_switches(ListKillSwitchesRequest) -> ListKillSwitchesResponse => |api, caller, message| api.switches(message);
     create_agent_key(CreateAgentKeyRequest) -> CreateAgentKeyResponse => |api, caller, message| api.new_key(&caller, message);
     list_agent_keys(ListAgentKeysRequest) -> ListAgentKeysResponse => |api, caller, message| api.keys(&caller, message);
     revoke_agent_key(RevokeAgentKeyRequest) -> RevokeAgentKeyResponse => |api, caller, message| api.revoke(&caller, message);

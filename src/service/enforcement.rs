@@ -13,13 +13,16 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::audit::Record;
 use crate::auth::Agent;
 use crate::config::DecisionDetail;
+use crate::metrics::{Failure, Metrics};
 use crate::pb::{rpc, v1};
+use crate::policy::Verdict;
 use crate::rate_limit::Limiter;
 
 use super::Error;
 use super::call::{self, Call, Taken};
 use super::convert::{self, Answer, PlaceText};
 use super::page::{self, Listing};
+use super::status;
 use super::tally::Tally;
 use super::throttle;
 
@@ -35,6 +38,9 @@ pub use way::{Answered, Way};
 /// Checks of one batch at most: one transaction stays short.
 pub const MAX_BATCH: usize = 100;
 
+/// The stream's endpoint, as metrics name it.
+const STREAM: &str = "/agentguard.v1.EnforcementService/EnforceStream";
+
 /// Messages of one stream that may be undecided at once; more wait in the connection.
 pub const MAX_OUTSTANDING: usize = 64;
 
@@ -45,6 +51,7 @@ pub struct Enforcement {
     detail: DecisionDetail,
     tally: Arc<Tally>,
     limiter: Arc<Limiter>,
+    metrics: Metrics,
     bounds: Bounds,
 }
 
@@ -58,20 +65,25 @@ pub struct Bounds {
 }
 
 impl Enforcement {
-    /// A service that decides by `way`, tells agents as much as `detail` says, counts answers in `tally` and charges
-    /// batches and streams to `limiter`; the layers charge every other call.
+    /// A service that decides by `way`, tells agents as much as `detail` says, counts answers in `tally` and `metrics`
+    /// and charges batches and streams to `limiter`; the layers charge every other call.
     pub const fn new(
         way: Way,
         detail: DecisionDetail,
         tally: Arc<Tally>,
         limiter: Arc<Limiter>,
+        metrics: Metrics,
         bounds: Bounds,
     ) -> Self {
-        Self { way, detail, tally, limiter, bounds }
+        Self { way, detail, tally, limiter, metrics, bounds }
     }
 
-    fn answer(&self, answered: &Answered) -> v1::Decision {
+    fn answer(&self, agent: &Agent, answered: &Answered) -> v1::Decision {
         self.tally.count(answered.decision.code);
+        let agent_id = &agent.entry().subject.id;
+        let allowed = answered.decision.verdict == Verdict::Allow;
+        tracing::debug!(%agent_id, action = %answered.action, allowed, "Enforcement check");
+        self.metrics.decided(agent_id, &answered.action, &answered.decision, !answered.is_repeat);
         let answer = Answer {
             decision: &answered.decision,
             decision_id: Some(&answered.decision_id),
@@ -96,7 +108,7 @@ impl v1::enforcement_service_server::EnforcementService for Enforcement {
         let Taken { caller: agent, call, message } = call::from_agent(request)?;
         let result = async {
             let answered = self.way.one(&agent, convert::check(message)?, &call).await?;
-            Ok(v1::EnforceResponse { decision: Some(self.answer(&answered)) })
+            Ok(v1::EnforceResponse { decision: Some(self.answer(&agent, &answered)) })
         };
         respond(&call, result.await)
     }
@@ -117,7 +129,9 @@ impl v1::enforcement_service_server::EnforcementService for Enforcement {
                 .into_iter()
                 .map(|answer| v1::BatchEnforceResult {
                     result: Some(match answer {
-                        Ok(answered) => v1::batch_enforce_result::Result::Decision(self.answer(&answered)),
+                        Ok(answered) => {
+                            v1::batch_enforce_result::Result::Decision(self.answer(&agent, &answered))
+                        }
                         Err(error) => v1::batch_enforce_result::Result::Error(item_error(&error, &call)),
                     }),
                 })
@@ -151,8 +165,12 @@ impl v1::enforcement_service_server::EnforcementService for Enforcement {
         let Taken { caller: agent, call, message } = call::from_agent(request)?;
         let result = async {
             let (decision_id, outcome) = convert::outcome(message)?;
-            let idempotent_repeat = self.way.outcome(&agent, decision_id, outcome, &call).await?;
-            Ok(v1::ReportOutcomeResponse { idempotent_repeat })
+            let success = outcome.success;
+            let recorded = self.way.outcome(&agent, decision_id, outcome, &call).await?;
+            if let Some(action) = &recorded {
+                self.metrics.reported(&agent.entry().subject.id, action, Some(success));
+            }
+            Ok(v1::ReportOutcomeResponse { idempotent_repeat: recorded.is_none() })
         };
         respond(&call, result.await)
     }
@@ -165,6 +183,8 @@ impl v1::enforcement_service_server::EnforcementService for Enforcement {
         let result = async {
             let (check, outcome) = convert::report(message)?;
             let (report_id, at) = self.way.report(&agent, &check, outcome.as_ref(), &call).await?;
+            let success = outcome.map(|outcome| outcome.success);
+            self.metrics.reported(&agent.entry().subject.id, check.request.action.as_str(), success);
             let timestamp = Some(convert::timestamp_message(at));
             Ok(v1::ReportResponse { report_id: report_id.to_string(), timestamp })
         };
@@ -205,21 +225,29 @@ impl Enforcement {
         call: &Call,
     ) -> Result<v1::EnforceStreamResponse, Status> {
         let sequence = message.sequence;
+        let observed = self.metrics.begin(&http::Method::POST, STREAM, &self.way.clock);
         let decided = async {
             let agent_id = &agent.entry().subject.id;
             let held = Some(Arc::new(call.in_flight.admit()?.charge(agent_id)?));
             let call = Call { held, ..call.clone() };
-            let agent = agent
-                .recheck(&self.way.views.now(), self.way.clock.now())
-                .map_err(|_| Error::Unauthenticated)?;
+            let agent = agent.recheck(&self.way.views.now(), self.way.clock.now()).map_err(|_| {
+                self.metrics.authentication_failed(Failure::Invalid);
+                Error::Unauthenticated
+            })?;
             throttle::charge(&self.limiter, &agent, 1).await?;
             let check = convert::check(message.request.unwrap_or_default())?;
             self.way.one(&agent, check, &call).await
         };
         let decided = tokio::time::timeout(self.bounds.message_timeout, decided).await;
         let result = match decided.unwrap_or(Err(Error::DeadlineExceeded)) {
-            Ok(answered) => v1::enforce_stream_response::Result::Decision(self.answer(&answered)),
-            Err(error) => v1::enforce_stream_response::Result::Error(item_error(&error, call)),
+            Ok(answered) => {
+                observed.finish(200);
+                v1::enforce_stream_response::Result::Decision(self.answer(agent, &answered))
+            }
+            Err(error) => {
+                observed.finish(status::row(error.reason()).http);
+                v1::enforce_stream_response::Result::Error(item_error(&error, call))
+            }
         };
         Ok(v1::EnforceStreamResponse { sequence, result: Some(result) })
     }

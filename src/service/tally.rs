@@ -19,10 +19,15 @@ impl Tally {
         }
     }
 
+    /// Every code, with how often it occurred.
+    pub fn all(&self) -> impl Iterator<Item = (ReasonCode, u64)> + '_ {
+        let counts = self.counts.iter().map(|count| count.load(Ordering::Relaxed));
+        ReasonCode::ALL.iter().copied().zip(counts)
+    }
+
     /// The codes that occurred, with how often.
     pub fn counts(&self) -> impl Iterator<Item = (ReasonCode, u64)> + '_ {
-        let counts = self.counts.iter().map(|count| count.load(Ordering::Relaxed));
-        ReasonCode::ALL.iter().copied().zip(counts).filter(|(_, count)| *count > 0)
+        self.all().filter(|(_, count)| *count > 0)
     }
 }
 

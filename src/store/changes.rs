@@ -3,6 +3,7 @@
 
 use super::agents::{AgentEntry, AgentRow};
 use super::keys::{KeyEntry, KeyRow};
+use super::kill_switches::{KillEntry, KillRow};
 use super::policies::{PolicyEntry, PolicyRow};
 use super::revision::{READ, Stamp, StampRow, stamp};
 use super::{Error, Store, sql_as};
@@ -16,6 +17,8 @@ pub struct Rows {
     pub keys: Vec<KeyEntry>,
     /// Policies.
     pub policies: Vec<PolicyEntry>,
+    /// Kill switches.
+    pub switches: Vec<KillEntry>,
 }
 
 /// What the database says to a view.
@@ -67,6 +70,9 @@ impl Store {
                         sql_as!($keep, PolicyRow, super::policies::CHANGED, after)
                             .fetch_all(&mut *$tx)
                             .await?,
+                        sql_as!($keep, KillRow, super::kill_switches::CHANGED, after)
+                            .fetch_all(&mut *$tx)
+                            .await?,
                     )?;
                     if since.is_some() { Changes::Since(stamp, rows) } else { Changes::Whole(stamp, rows) }
                 }
@@ -96,11 +102,17 @@ impl Store {
 }
 
 impl Rows {
-    fn new(agents: Vec<AgentRow>, keys: Vec<KeyRow>, policies: Vec<PolicyRow>) -> Result<Self, Error> {
+    fn new(
+        agents: Vec<AgentRow>,
+        keys: Vec<KeyRow>,
+        policies: Vec<PolicyRow>,
+        switches: Vec<KillRow>,
+    ) -> Result<Self, Error> {
         Ok(Self {
             agents: agents.into_iter().map(AgentEntry::try_from).collect::<Result<_, _>>()?,
             keys: keys.into_iter().map(KeyEntry::try_from).collect::<Result<_, _>>()?,
             policies: policies.into_iter().map(PolicyEntry::try_from).collect::<Result<_, _>>()?,
+            switches: switches.into_iter().map(KillEntry::try_from).collect::<Result<_, _>>()?,
         })
     }
 }

@@ -20,7 +20,7 @@ pub struct Migration {
 }
 
 /// Every migration, in order.
-pub const MIGRATIONS: [Migration; 2] = [
+pub const MIGRATIONS: [Migration; 3] = [
     Migration {
         version: 1,
         name: "spine",
@@ -35,6 +35,13 @@ pub const MIGRATIONS: [Migration; 2] = [
         postgres: include_str!("../../migrations/postgres/0002_rate_limits.sql"),
         sqlite: include_str!("../../migrations/sqlite/0002_rate_limits.sql"),
     },
+    Migration {
+        version: 3,
+        name: "kill_switches",
+        min_binary: 3,
+        postgres: include_str!("../../migrations/postgres/0003_kill_switches.sql"),
+        sqlite: include_str!("../../migrations/sqlite/0003_kill_switches.sql"),
+    },
 ];
 
 /// The roles of a deployment on PostgreSQL, for a superuser's `psql`.
@@ -44,10 +51,10 @@ pub const ROLES: &str = include_str!("../../migrations/postgres/roles.sql");
 const GRANTS: &str = include_str!("../../migrations/postgres/grants.sql");
 
 /// This binary's own number: the newest migration it knows.
-pub const BINARY: i64 = 2;
+pub const BINARY: i64 = 3;
 
 /// The oldest schema this binary can serve.
-pub const NEEDS: i64 = 2;
+pub const NEEDS: i64 = 3;
 
 /// Where a database stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

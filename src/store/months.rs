@@ -87,6 +87,26 @@ impl Store {
     }
 }
 
+const DEFAULT_IN_USE: &str = "select agentguard_default_month_in_use()";
+
+impl Store {
+    /// Whether records lie in the default partition, because their month was not made; `None` on SQLite, which has no
+    /// months.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn default_month_in_use(&self) -> Result<Option<bool>, Error> {
+        let Self::Postgres(store) = self else { return Ok(None) };
+        let whole = store.admin.whole(async {
+            let mut tx = store.admin.begin(super::BEGIN_READ).await?;
+            let (in_use,): (bool,) = sql_as!(false, (bool,), DEFAULT_IN_USE).fetch_one(&mut *tx).await?;
+            tx.commit().await?;
+            Ok(Some(in_use))
+        });
+        whole.await
+    }
+}
+
 async fn attach(pool: &Pool, month: Month) -> Result<(), Error> {
     let (year, number) = month.numbers();
     let mut tries = 0;

@@ -57,11 +57,20 @@ const ADD_VERSION: &str = "insert into policy_versions (policy_id, version, docu
 const VERSIONS: &str = "select version, document, created_at, actor from policy_versions \
      where policy_id = $1 and version < $2 order by version desc limit $3";
 
-fn scope_columns(scope: &Scope) -> (&'static str, &str) {
+pub(super) fn scope_columns(scope: &Scope) -> (&'static str, &str) {
     match scope {
         Scope::Everyone => ("everyone", ""),
         Scope::Team(team) => ("team", team),
         Scope::Agent(agent) => ("agent", agent.as_str()),
+    }
+}
+
+pub(super) fn scope_of(kind: &str, id: &str) -> Result<Scope, String> {
+    match kind {
+        "everyone" => Ok(Scope::Everyone),
+        "team" => Ok(Scope::Team(id.to_owned())),
+        "agent" => id.parse().map(Scope::Agent).map_err(|_| "the scope is no agent id".to_owned()),
+        other => Err(format!("`{other}` is no kind of scope")),
     }
 }
 
@@ -90,14 +99,7 @@ impl TryFrom<PolicyRow> for PolicyEntry {
     fn try_from(row: PolicyRow) -> Result<Self, Error> {
         let (kind, scope_id, id, version, bytes, created, updated) = row;
         let corrupt = |fault: String| Error::Corrupt { table: "policies", key: id.clone(), fault };
-        let scope = match kind.as_str() {
-            "everyone" => Scope::Everyone,
-            "team" => Scope::Team(scope_id),
-            "agent" => {
-                Scope::Agent(scope_id.parse().map_err(|_| corrupt("the scope is no agent id".into()))?)
-            }
-            other => return Err(corrupt(format!("`{other}` is no kind of scope"))),
-        };
+        let scope = scope_of(&kind, &scope_id).map_err(corrupt)?;
         let policy_id: PolicyId = id.parse().map_err(|_| corrupt("the id is no policy id".into()))?;
         Ok(Self {
             document: bytes

@@ -19,6 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::Error;
+use super::connections::Connections;
 use super::contact::{Contact, QUESTION};
 use crate::clock::{Clock, Instant};
 
@@ -172,9 +173,12 @@ impl Pool {
         }
     }
 
-    /// Connections in use now, by whatever share.
-    pub(super) fn in_use(&self) -> usize {
-        places(self.shared.bounds.most).saturating_sub(self.shared.slots.available_permits())
+    /// How many connections there are, for whoever watches.
+    pub(super) fn connections(&self, name: &'static str) -> Connections {
+        let max = self.shared.bounds.most;
+        let used = places(max).saturating_sub(self.shared.slots.available_permits());
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        Connections { pool: name, used: count(used), idle: count(self.shared.idle().len()), max }
     }
 
     /// Lets nobody begin any more and closes what is idle.

@@ -131,6 +131,10 @@ macro_rules! admin_write {
         )
         .execute(&mut *$tx)
         .await?;
+        if !$named {
+            let revision = stamp.revision.to_string();
+            $crate::store::sql!($keep, $crate::store::listen::NOTIFY, revision).execute(&mut *$tx).await?;
+        }
         match $tx.commit().await {
             Ok(()) => Ok::<_, $crate::store::Error>((out, stamp)),
             Err(error) if $store.was_committed(&$act.token).await? => {
@@ -224,6 +228,10 @@ impl Store {
                     )
                     .execute(&mut *$tx)
                     .await?;
+                    if !$keep {
+                        let revision = Revision::new(epoch, n).to_string();
+                        sql!($keep, super::listen::NOTIFY, revision).execute(&mut *$tx).await?;
+                    }
                 }
                 $tx.commit().await?;
             }};

@@ -1,17 +1,16 @@
 //! The form of a line: the deployment guide's fields first, then the event's own, then those of the call around it.
 
 use std::fmt::{self, Write as _};
-use std::io::Write as _;
 
 use serde_json::Value;
 use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id};
+use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
-use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
+use super::sink::Sink;
 use crate::clock::Clock;
 
 /// Fields of one line at most; a span has a few, an event not many more.
@@ -27,15 +26,36 @@ pub(super) enum Form {
 }
 
 /// Writes each event as one line.
-pub(super) struct Lines<W> {
+pub(super) struct Lines {
     form: Form,
     clock: Clock,
-    writer: W,
+    sink: Sink,
 }
 
-impl<W> Lines<W> {
-    pub(super) const fn new(form: Form, clock: Clock, writer: W) -> Self {
-        Self { form, clock, writer }
+impl Lines {
+    pub(super) const fn new(form: Form, clock: Clock, sink: Sink) -> Self {
+        Self { form, clock, sink }
+    }
+}
+
+/// Says how many lines are missing at its place.
+pub(super) struct Lost {
+    form: Form,
+    clock: Clock,
+}
+
+impl Lost {
+    pub(super) const fn new(form: Form, clock: Clock) -> Self {
+        Self { form, clock }
+    }
+
+    pub(super) fn line(&self, count: u64) -> String {
+        let message = "log lines were dropped here, standard error took none".to_owned();
+        let fields = Fields { message, others: vec![("count", count.into())] };
+        match self.form {
+            Form::Json => fields.json(&self.clock, Level::WARN, "agentguard::telemetry"),
+            Form::Text => fields.text(&self.clock, Level::WARN),
+        }
     }
 }
 
@@ -46,16 +66,22 @@ struct Fields {
     others: Vec<(&'static str, Value)>,
 }
 
-impl<S, W> Layer<S> for Lines<W>
+impl<S> Layer<S> for Lines
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
-    W: for<'a> MakeWriter<'a> + 'static,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
         let mut fields = Fields::default();
         attributes.record(&mut fields);
         span.extensions_mut().insert(fields);
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        if let Some(fields) = span.extensions_mut().get_mut::<Fields>() {
+            values.record(fields);
+        }
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
@@ -73,14 +99,17 @@ where
             Form::Json => fields.json(&self.clock, *meta.level(), meta.target()),
             Form::Text => fields.text(&self.clock, *meta.level()),
         };
-        // One write a line, so that lines of threads do not mix. Nowhere to complain if it fails.
-        self.writer.make_writer_for(meta).write_all(line.as_bytes()).ok();
+        self.sink.line(line);
     }
 }
 
 impl Fields {
     /// The innermost naming wins.
     fn add(&mut self, name: &'static str, value: Value) {
+        // What is meant for traces.
+        if name.starts_with("otel.") {
+            return;
+        }
         if self.others.len() < MAX_FIELDS && self.others.iter().all(|(known, _)| *known != name) {
             self.others.push((name, value));
         }
@@ -93,10 +122,13 @@ impl Fields {
             ("level", name(level).into()),
             ("logger", "agentguard".into()),
             ("message", Value::String(self.message)),
-            ("target", target.into()),
         ];
-        let rest = self.others.into_iter().filter(|(name, _)| !FIXED.contains(name));
-        for (index, (name, value)) in fixed.into_iter().chain(rest).enumerate() {
+        let others: Vec<_> = self.others.into_iter().filter(|(name, _)| !FIXED.contains(name)).collect();
+        let (mut guides, rest): (Vec<_>, Vec<_>) =
+            others.into_iter().partition(|(name, _)| GUIDES.contains(name));
+        guides.sort_by_key(|(name, _)| GUIDES.iter().position(|known| known == name));
+        let own = [("target", Value::from(target))];
+        for (index, (name, value)) in fixed.into_iter().chain(guides).chain(own).chain(rest).enumerate() {
             let comma = if index == 0 { "" } else { ", " };
             // Writing to a string cannot fail.
             write!(line, "{comma}{}: {value}", Value::from(name)).ok();
@@ -123,6 +155,9 @@ impl Fields {
         line
     }
 }
+
+/// The guide's other fields, in its order; a line has those that are known.
+const GUIDES: [&str; 4] = ["agent_id", "action", "allowed", "request_id"];
 
 const FIXED: [&str; 5] = ["timestamp", "level", "logger", "message", "target"];
 
@@ -210,8 +245,10 @@ mod tests {
         let written = Written::default();
         let writer = written.clone();
         let clock = Clock::fixed(Timestamp::from_micros(1_705_314_645_123_456));
-        let layer = Lines::new(form, clock, move || writer.clone());
+        let sink = Sink::start(writer, 64, |_| String::new()).unwrap();
+        let layer = Lines::new(form, clock, sink.clone());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
+        sink.flush();
         String::from_utf8(written.0.lock().unwrap().clone()).unwrap()
     }
 
@@ -220,14 +257,21 @@ mod tests {
         let written = lines(Form::Json, || {
             let span = tracing::error_span!("call", request_id = "req-1", allowed = false);
             let _entered = span.enter();
-            tracing::warn!(target: "agentguard::service", allowed = true, count = 3, "Enforcement check");
+            tracing::warn!(
+                target: "agentguard::service",
+                allowed = true,
+                count = 3,
+                action = "read:file",
+                agent_id = "agt_1",
+                "Enforcement check"
+            );
         });
         assert_eq!(
             written,
             concat!(
                 r#"{"timestamp": "2024-01-15T10:30:45.123456Z", "level": "WARNING", "logger": "agentguard", "#,
-                r#""message": "Enforcement check", "target": "agentguard::service", "allowed": true, "count": 3, "#,
-                r#""request_id": "req-1"}"#,
+                r#""message": "Enforcement check", "agent_id": "agt_1", "action": "read:file", "allowed": true, "#,
+                r#""request_id": "req-1", "target": "agentguard::service", "count": 3}"#,
                 "\n"
             )
         );
@@ -252,6 +296,15 @@ mod tests {
         let json: Map<String, Value> = serde_json::from_str(&written).unwrap();
         assert_eq!(json["level"], "INFO");
         assert_eq!(written.matches("timestamp").count(), 1);
+    }
+
+    #[test]
+    fn a_gap_is_told_in_the_form_of_the_others() {
+        let clock = Clock::fixed(Timestamp::from_micros(0));
+        let line = Lost::new(Form::Json, clock.clone()).line(7);
+        let json: Map<String, Value> = serde_json::from_str(&line).unwrap();
+        assert_eq!((&json["level"], &json["count"]), (&"WARNING".into(), &7.into()));
+        assert!(Lost::new(Form::Text, clock).line(7).ends_with("count=7\n"));
     }
 
     #[test]

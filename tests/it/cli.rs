@@ -243,9 +243,9 @@ fn migrate_brings_an_empty_database_to_the_newest_schema() {
     let up = run(&["migrate", "up", "--json"], &env);
     assert_eq!(up.code, 0, "{up:?}");
     let up: serde_json::Value = serde_json::from_str(&up.stdout).unwrap();
-    assert_eq!((&up["version"], &up["applied"][0]["version"]), (&2.into(), &1.into()));
+    assert_eq!((&up["version"], &up["applied"][0]["version"]), (&3.into(), &1.into()));
     let again = run(&["migrate", "up"], &env);
-    assert_eq!((again.code, again.stdout.as_str()), (0, "the database has schema 2\n"), "{again:?}");
+    assert_eq!((again.code, again.stdout.as_str()), (0, "the database has schema 3\n"), "{again:?}");
     let after = run(&["migrate", "status", "--json"], &env);
     let status: serde_json::Value = serde_json::from_str(&after.stdout).unwrap();
     assert_eq!((after.code, &status["fits"], &status["pending"]), (0, &true.into(), &serde_json::json!([])));

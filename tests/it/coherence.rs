@@ -28,9 +28,10 @@ enum Write {
     RevokeKey,
     DenyPolicy,
     Deactivate,
+    KillSwitch,
 }
 
-const WRITES: [Write; 3] = [Write::RevokeKey, Write::DenyPolicy, Write::Deactivate];
+const WRITES: [Write; 4] = [Write::RevokeKey, Write::DenyPolicy, Write::Deactivate, Write::KillSwitch];
 
 /// What the callers saw.
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,6 +66,7 @@ impl Lane {
             Write::RevokeKey => return self.admin.key(&self.agent.id).await,
             Write::DenyPolicy => drop(self.admin.set_policy(&self.agent.id, &["read:*"], &[]).await),
             Write::Deactivate => drop(self.admin.set_active(&self.agent.id, true).await),
+            Write::KillSwitch => self.admin.kill(&self.agent.id, false).await,
         }
         (self.agent.key.clone(), self.agent.key_id.clone())
     }
@@ -74,6 +76,7 @@ impl Lane {
             Write::RevokeKey => self.admin.revoke(key_id).await,
             Write::DenyPolicy => drop(self.admin.set_policy(&self.agent.id, &["read:*"], &["read:*"]).await),
             Write::Deactivate => drop(self.admin.set_active(&self.agent.id, false).await),
+            Write::KillSwitch => self.admin.kill(&self.agent.id, true).await,
         }
     }
 

@@ -59,7 +59,7 @@ fn a_deviant_serves_like_the_program() {
 
 async fn serve(deviation: Deviation) {
     let config = Config::load(&Program::Serve, process_environment, &Flags::new()).unwrap();
-    telemetry::start(config.log, Clock::System).unwrap();
+    telemetry::start(config.log, None, Clock::System).unwrap();
     let built = server::build_deviating(&config, Clock::System, deviation).await.unwrap();
     let (_stopper, stop) = server::stop();
     built.run(stop).await.unwrap();

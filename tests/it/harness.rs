@@ -220,6 +220,9 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         self.kill();
+        if !std::thread::panicking() {
+            assert_eq!(crate::logs::secret_in(&self.log()), None, "a key is in the log");
+        }
         if std::thread::panicking() {
             let log = self.log();
             let lines: Vec<_> = log.lines().collect();
@@ -295,6 +298,15 @@ impl Admin {
     }
 
     /// Makes an agent active or inactive; answers the revision.
+    pub async fn kill(&mut self, agent_id: &str, is_on: bool) {
+        let message = v1::SetKillSwitchRequest {
+            scope: Some(v1::Scope { kind: Some(v1::scope::Kind::AgentId(agent_id.to_owned())) }),
+            is_on: Some(is_on),
+            reason: "drill".to_owned(),
+        };
+        self.client.set_kill_switch(admin(message)).await.unwrap();
+    }
+
     pub async fn set_active(&mut self, agent_id: &str, is_active: bool) -> String {
         let agent =
             v1::Agent { agent_id: agent_id.to_owned(), is_active: Some(is_active), ..v1::Agent::default() };

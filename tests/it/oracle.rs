@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 use agentguard::clock::Timestamp;
 use agentguard::ids::PolicyId;
 use agentguard::policy::{
-    self, Compiled, Decision, KillSwitch, Object, Policies, Request, Scope, Subject, compile, document,
+    self, Compiled, Decision, Object, Policies, Request, Scope, ScopeKind, Subject, compile, document,
 };
 use coverage::{Coverage, Form};
 use evaluator::{Answer, NaivePolicy, Question, World};
@@ -251,20 +251,18 @@ impl Engine {
     }
 
     fn explain(&self, asked: &Asked) -> Answer {
-        let switch = KillSwitch { reason: "drill".into() };
-        let policies = policies(&self.policies, asked, &switch);
+        let policies = policies(&self.policies, asked);
         said(&policy::explain(&policies, &asked.subject, &asked.request, asked.now).decision)
     }
 }
 
-fn policies<'a>(of: &'a [Option<Compiled>; 3], asked: &Asked, switch: &'a KillSwitch) -> Policies<'a> {
+fn policies<'a>(of: &'a [Option<Compiled>; 3], asked: &Asked) -> Policies<'a> {
     let [agent, team, everyone] = of.each_ref().map(Option::as_ref);
-    Policies { kill_switch: asked.is_killed.then_some(switch), everyone, team, agent }
+    Policies { kill_switch: asked.is_killed.then_some(ScopeKind::Everyone), everyone, team, agent }
 }
 
 fn decided(of: &[Option<Compiled>; 3], asked: &Asked) -> Answer {
-    let switch = KillSwitch { reason: "drill".into() };
-    said(&policy::decide(&policies(of, asked, &switch), &asked.subject, &asked.request, asked.now))
+    said(&policy::decide(&policies(of, asked), &asked.subject, &asked.request, asked.now))
 }
 
 fn said(decision: &Decision) -> Answer {

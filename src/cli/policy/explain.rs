@@ -50,6 +50,9 @@ pub struct Args {
     /// Show rules whose action or resource does not match, too
     #[arg(long)]
     all: bool,
+    /// Decide as if no kill switch were on
+    #[arg(long)]
+    ignore_kill_switches: bool,
     #[command(flatten)]
     remote: remote::Flags,
 }
@@ -75,6 +78,7 @@ pub fn run(args: Args, session: &mut Session<'_>) -> Result<Exit, Failure> {
         candidates_only: args.candidates_only,
         now: time,
         show_unmatched: args.all,
+        ignore_kill_switches: args.ignore_kill_switches,
     };
     let answer = block_on(async {
         let remote = Remote::connect(&args.remote, Role::Admin, session).await?;

@@ -9,7 +9,7 @@ use super::{Asked, AskedRequest, Case, Expect, File};
 use crate::clock::Timestamp;
 use crate::ids::AgentId;
 use crate::policy::value::{self, Object};
-use crate::policy::{Environment, Fault, KillSwitch, ReasonCode, Subject, Verdict};
+use crate::policy::{Environment, Fault, ReasonCode, ScopeKind, Subject, Verdict};
 
 /// When a case happens that does not say it: a Monday.
 const DEFAULT_NOW: &str = "2026-01-05T12:00:00Z";
@@ -149,7 +149,7 @@ impl Reader {
             None => Some(built_in(DEFAULT_AGENT)),
         };
         let own = self.policies(&format!("{path}.policies"), members);
-        let kill_switch = self.text(path, members, "kill_switch").map(|reason| KillSwitch { reason });
+        let kill_switch = self.text(path, members, "kill_switch").map(|_reason| ScopeKind::Everyone);
         let asked = match (members.get("request"), self.text(path, members, "action")) {
             (None, None) => Some(Asked::Nothing),
             (None, Some(action)) => Some(Asked::Action(action)),

@@ -47,10 +47,12 @@ fn one_order_always() {
     let mut left = all.clone();
     let request = testing::request("read:file", Some("/a/../b"));
     let inactive = Subject { is_active: false, ..testing::subject() };
-    let switch = KillSwitch { reason: "drill".into() };
     let everyone = policy(1, &all);
-    let policies = Policies { everyone: Some(&everyone), kill_switch: Some(&switch), ..Policies::default() };
-    assert_eq!(decide(&policies, &inactive, &request, testing::monday()).code, ReasonCode::KillSwitch);
+    let policies =
+        Policies { everyone: Some(&everyone), kill_switch: Some(ScopeKind::Team), ..Policies::default() };
+    let killed = decide(&policies, &inactive, &request, testing::monday());
+    assert_eq!(killed.code, ReasonCode::KillSwitch);
+    assert_eq!(killed.reason(), "Denied: the kill switch is on for the agent's team");
     let policies = Policies { kill_switch: None, ..policies };
     assert_eq!(decide(&policies, &inactive, &request, testing::monday()).code, ReasonCode::AgentInactive);
     assert_eq!(code(&left, "read:file", Some("/a/../b")), ReasonCode::DeniedByRule);

@@ -9,13 +9,11 @@ use bb8_redis::bb8;
 use redis::aio::MultiplexedConnection;
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
-use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
-use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo,
-    RedisConnectionInfo, RedisError, TlsMode,
-};
+use redis::sentinel::SentinelClient;
+use redis::{AsyncConnectionConfig, Client, Cmd, RedisError};
 use tokio::sync::Mutex;
 
+use crate::rate_limit::nodes::{info, infos, sentinel};
 use crate::rate_limit::storage::{Address, Form};
 
 /// Makes connections.
@@ -144,56 +142,8 @@ impl bb8::ManageConnection for Manager {
     }
 }
 
-fn node(address: &Address, (host, port): &(String, u16)) -> ConnectionAddr {
-    let (host, port) = (host.clone(), *port);
-    if address.tls {
-        ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None }
-    } else {
-        ConnectionAddr::Tcp(host, port)
-    }
-}
-
-fn login(address: &Address) -> RedisConnectionInfo {
-    let mut login = RedisConnectionInfo::default();
-    if let Some(user) = &address.user {
-        login = login.set_username(user);
-    }
-    if let Some(password) = &address.password {
-        login = login.set_password(password);
-    }
-    login
-}
-
-fn info(address: &Address, database: u16) -> Result<ConnectionInfo, RedisError> {
-    let first = address.hosts.first().ok_or((redis::ErrorKind::InvalidClientConfig, "no host is named"))?;
-    let login = login(address).set_db(i64::from(database));
-    Ok(node(address, first).into_connection_info()?.set_redis_settings(login))
-}
-
-fn sentinel(address: &Address, service: &str, database: u16) -> Result<SentinelClient, RedisError> {
-    let nodes = address.hosts.iter().map(|host| node(address, host));
-    let mut builder = SentinelClientBuilder::new(nodes, service, SentinelServerType::Master)?
-        .set_client_to_redis_db(i64::from(database));
-    if address.tls {
-        builder = builder.set_client_to_redis_tls_mode(TlsMode::Secure);
-    }
-    if let Some(user) = &address.user {
-        builder = builder.set_client_to_redis_username(user);
-    }
-    if let Some(password) = &address.password {
-        builder = builder.set_client_to_redis_password(password);
-    }
-    builder.build()
-}
-
 fn cluster(address: &Address, patience: Duration) -> Result<ClusterClient, RedisError> {
-    let login = login(address);
-    let nodes: Vec<ConnectionInfo> = address
-        .hosts
-        .iter()
-        .map(|host| Ok(node(address, host).into_connection_info()?.set_redis_settings(login.clone())))
-        .collect::<Result<_, RedisError>>()?;
-    ClusterClient::builder(nodes)
+    ClusterClient::builder(infos(address)?)
         // A script whose answer was lost may have been run.
         .retries(0)
         .connection_timeout(patience)

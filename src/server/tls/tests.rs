@@ -43,7 +43,8 @@ impl Folder {
         let files = self.files(client_ca);
         let contents = Contents::read(&files).await.unwrap();
         let made = make(&files, &contents).unwrap();
-        let tls = Tls(Arc::new(ArcSwap::from_pointee(made.config)));
+        let in_force = InForce { config: ArcSwap::from_pointee(made.config), until: AtomicI64::new(0) };
+        let tls = Tls(Arc::new(in_force));
         Watch { tls, files, clock: Clock::System, contents, validity: made.validity, trouble: None }
     }
 
@@ -59,7 +60,7 @@ impl Folder {
 async fn a_new_pair_is_in_force_and_a_broken_one_is_not() {
     let folder = Folder::new();
     let mut watch = folder.watch(None).await;
-    let first = watch.tls.0.load_full();
+    let first = watch.tls.0.config.load_full();
     assert!(!watch.look().await, "nothing has changed");
 
     // One file after the other: between them they do not fit, which is no reason to complain yet.
@@ -67,17 +68,19 @@ async fn a_new_pair_is_in_force_and_a_broken_one_is_not() {
     folder.write("tls.crt", &certificate);
     assert!(!watch.look().await);
     assert_eq!(watch.trouble.as_ref().unwrap().1, 1);
-    assert!(Arc::ptr_eq(&first, &watch.tls.0.load_full()));
+    assert!(Arc::ptr_eq(&first, &watch.tls.0.config.load_full()));
     folder.write("tls.key", &key);
     assert!(watch.look().await);
-    let second = watch.tls.0.load_full();
+    let second = watch.tls.0.config.load_full();
     assert!(!Arc::ptr_eq(&first, &second) && watch.trouble.is_none());
+    assert!(watch.tls.until().is_some());
+    assert_eq!(watch.tls.until(), watch.validity.map(|validity| validity.until), "metrics say when it ends");
 
     for broken in ["", "-----BEGIN CERTIFICATE-----\n", "nonsense"] {
         folder.write("tls.crt", broken);
         assert!(!watch.look().await && !watch.look().await, "{broken}");
         assert!(watch.trouble.as_ref().unwrap().1 >= 2);
-        assert!(Arc::ptr_eq(&second, &watch.tls.0.load_full()), "{broken}");
+        assert!(Arc::ptr_eq(&second, &watch.tls.0.config.load_full()), "{broken}");
     }
     std::fs::remove_file(folder.path("tls.crt")).unwrap();
     assert!(!watch.look().await);

@@ -37,7 +37,10 @@ impl AdminService {
         let parts = subject.ok().zip(now).zip(check);
         let ((subject, now), check) = faults.or(parts)?;
 
-        let policies = candidates.policies(&view, &subject, message.candidates_only);
+        let mut policies = candidates.policies(&view, &subject, message.candidates_only);
+        if !message.ignore_kill_switches {
+            policies.kill_switch = view.kill_switch(&subject);
+        }
         let explanation = policy::explain(&policies, &subject, &check.request, now);
         let answer = Answer {
             decision: &explanation.decision,

@@ -226,7 +226,7 @@ fn missing(scope: &Scope) -> Error {
 }
 
 /// A scope as history and errors name it.
-fn target(scope: &Scope) -> String {
+pub(super) fn target(scope: &Scope) -> String {
     match scope {
         Scope::Everyone => "everyone".to_owned(),
         Scope::Team(team) => format!("team {team}"),

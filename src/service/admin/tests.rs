@@ -15,6 +15,7 @@ use crate::service::call::InFlight;
 use crate::service::status::reason_of;
 use crate::store::{Location, Options};
 use crate::view;
+use crate::view::feed::Feed;
 
 mod agents;
 mod decisions;
@@ -57,6 +58,7 @@ impl Guard {
             Limiter::start(crate::rate_limit::Settings::off(), clock.clone()).await.unwrap();
         let service = AdminService::new(Parts {
             limiter: Arc::new(limiter),
+            feed: Feed::default(),
             store,
             views,
             authenticator,

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tracing::Instrument;
 
 use crate::audit::{Kind, Mode, Record};
 use crate::auth::Agent;
@@ -15,6 +16,7 @@ use crate::policy::Object;
 use crate::service::Error;
 use crate::service::call::Call;
 use crate::service::convert::{Check, Outcome};
+use crate::telemetry;
 
 use super::entry::of_agent;
 use super::way::Way;
@@ -70,7 +72,7 @@ impl Drop for Turn {
 }
 
 impl Way {
-    /// Records what came of a decision; answers whether it was known already.
+    /// Records what came of a decision; answers the decision's action, or nothing if that was known already.
     ///
     /// # Errors
     /// Not found for an unknown decision or another agent's; already exists when another outcome is known.
@@ -80,14 +82,16 @@ impl Way {
         decision_id: DecisionId,
         outcome: Outcome,
         call: &Call,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<String>, Error> {
         // A caller that gives up and reports again must find what its first call recorded, so that call goes on to
         // its end without its caller.
         let (way, agent, call) = (self.clone(), agent.clone(), call.clone());
-        let going = self.detached.spawn(async move {
+        let span = tracing::Span::current();
+        let going = async move {
             let _turn = way.reporting.turn(&decision_id).await;
             way.record_outcome(&agent, &decision_id, &outcome, &call).await
-        });
+        };
+        let going = self.detached.spawn(going.instrument(span));
         going.await.map_err(Error::internal)?
     }
 
@@ -97,10 +101,11 @@ impl Way {
         decision_id: &DecisionId,
         outcome: &Outcome,
         call: &Call,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<String>, Error> {
         let records = {
             let _turn = self.look_ups.acquire().await.map_err(Error::internal)?;
-            self.store.decision_records(decision_id, CLOCK_SLACK).await?
+            let step = tracing::info_span!(target: telemetry::STEP, "database", db.operation.name = "decision_records");
+            self.store.decision_records(decision_id, CLOCK_SLACK).instrument(step).await?
         };
         let own = agent.entry().subject.id.as_str();
         let decision = records.iter().find(|record| {
@@ -119,7 +124,7 @@ impl Way {
         // The first in the order of readers counts, should two replicas have recorded one each.
         if let Some(first) = records.iter().find(|record| record.entry.kind == Kind::Outcome) {
             return if same_outcome(first, outcome.success, &content.bytes) {
-                Ok(true)
+                Ok(None)
             } else {
                 Err(Error::AlreadyExists("another outcome of this decision is recorded".into()))
             };
@@ -130,8 +135,9 @@ impl Way {
         entry.outcome = Some(outcome_name(outcome.success).to_owned());
         entry.request_id = Some(call.request_id.as_ref().to_owned());
         entry.replayable = Some(replayable);
-        self.writer.record(vec![entry.with_content(content)]).await?;
-        Ok(false)
+        let step = tracing::info_span!(target: telemetry::STEP, "commit");
+        self.writer.record(vec![entry.with_content(content)]).instrument(step).await?;
+        Ok(Some(decision.entry.action.clone().unwrap_or_default()))
     }
 
     /// Records an action that was never asked about. Never taken for a decision.
@@ -159,7 +165,8 @@ impl Way {
         entry.decided_at = Some(now);
         entry.request_id = Some(call.request_id.as_ref().to_owned());
         entry.replayable = Some(kept.replayable);
-        self.writer.record(vec![entry.with_content(kept.content)]).await?;
+        let step = tracing::info_span!(target: telemetry::STEP, "commit");
+        self.writer.record(vec![entry.with_content(kept.content)]).instrument(step).await?;
         Ok((id, now))
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use crate::audit::record::Hash;
 use crate::audit::{Keeper, Mode, Receipt, Writer};
@@ -18,6 +19,7 @@ use crate::service::Error;
 use crate::service::call::Call;
 use crate::service::convert::Check;
 use crate::store::Store;
+use crate::telemetry;
 use crate::view::{View, Views};
 
 use super::deviation::Deviation;
@@ -169,7 +171,9 @@ impl Way {
         // A caller that gives up and tries again must find its first call's decision, so that call goes on to its
         // end without its caller.
         let (way, agent, call) = (self.clone(), agent.clone(), call.clone());
-        let going = self.detached.spawn(async move { way.go(&agent, checks, min.as_ref(), &call).await });
+        let span = tracing::Span::current();
+        let going = async move { way.go(&agent, checks, min.as_ref(), &call).await };
+        let going = self.detached.spawn(going.instrument(span));
         going.await.map_err(Error::internal)?
     }
 
@@ -279,7 +283,8 @@ impl Way {
             let newest = if entries.is_empty() {
                 self.views.now()
             } else {
-                let receipt = self.writer.record(entries).await?;
+                let step = tracing::info_span!(target: telemetry::STEP, "commit");
+                let receipt = self.writer.record(entries).instrument(step).await?;
                 self.newest(&receipt, &view).await?
             };
             if newest.stamp() == view.stamp() {
@@ -315,7 +320,9 @@ impl Way {
     ) {
         let request = &course.check.request;
         let policies = view.policies(agent.entry());
+        let step = tracing::info_span!(target: telemetry::STEP, "decide").entered();
         let decision = policy::decide(&policies, &agent.entry().subject, request, now);
+        drop(step);
         let is_stricter = |than: &Decision| decision.verdict.is_stricter_than(than.verdict);
         let mut repeat_of = None;
         let mut supersedes = None;

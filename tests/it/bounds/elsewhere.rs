@@ -1,7 +1,7 @@
 //! The rows of `docs/limits.md` that are not tried here, each with the test that does or with what it does instead.
 
 /// What is bounded, and the file and name of the test that shows it at n and beyond.
-pub const SHOWN: [(&str, &str, &str); 34] = [
+pub const SHOWN: [(&str, &str, &str); 36] = [
     // Read from a setting or a message as one text.
     (
         "Windows of a rate limit",
@@ -38,6 +38,11 @@ pub const SHOWN: [(&str, &str, &str); 34] = [
         "Connections to Redis, a replica",
         "tests/it/rate_limits/shared.rs",
         "a_thousand_callers_share_a_few_connections",
+    ),
+    (
+        "A kill switch waits for others' locks",
+        "tests/it/kill.rs",
+        "a_replica_stopped_inside_a_write_does_not_keep_the_switch_back",
     ),
     // Counted in steps, which no message states.
     ("Steps of a decision", "src/policy/decide/tests.rs", "beyond_the_budget_everything_is_denied"),
@@ -102,6 +107,11 @@ pub const SHOWN: [(&str, &str, &str); 34] = [
         "Connections of one address there",
         "tests/it/prober/seats.rs",
         "a_listener_beside_the_main_one_has_fewer_seats",
+    ),
+    (
+        "Log lines that wait to be written",
+        "src/telemetry/sink.rs",
+        "a_reader_that_takes_nothing_keeps_nobody_waiting_and_what_is_dropped_is_counted_and_told",
     ),
     // Frames, which no message states.
     (

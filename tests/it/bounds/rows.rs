@@ -173,6 +173,7 @@ pub const ROWS: &[Row] = &[
         .new_agent(labels(1, 1, n))),
     row!("Live keys of an agent"; "KEY_LIMIT_REACHED"; |stage, n| keys(stage, n)),
     Row { at: "as many", ..row!("Page, items"; "one fewer"; |stage, n| page(stage, n)) },
+    row!("Kill switch reason, bytes"; "INVALID_ARGUMENT reason"; |stage, n| stage.kill("r".repeat(n))),
     row!("Followers of the audit, a replica"; "OVERLOADED"; |stage, n| followers(stage, n)),
     Row {
         at: "kept whole",

@@ -94,6 +94,13 @@ impl Stage {
         met(self.admin.client().set_policy(request).await)
     }
 
+    /// Stops a team that nobody is of.
+    pub async fn kill(&mut self, reason: String) -> String {
+        let scope = Some(v1::Scope { kind: Some(v1::scope::Kind::Team("nobody".to_owned())) });
+        let message = v1::SetKillSwitchRequest { scope, is_on: Some(true), reason };
+        met(self.admin.client().set_kill_switch(admin(message)).await)
+    }
+
     pub async fn rule(&mut self, rule: v1::Rule) -> String {
         self.policy(v1::Policy { allow: vec![rule], ..Default::default() }).await
     }

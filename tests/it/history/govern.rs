@@ -37,6 +37,7 @@ struct Agent {
     id: String,
     /// Keys that were not asked to be revoked.
     keys: Vec<(KeyNo, String)>,
+    is_killed: bool,
 }
 
 fn request<T>(message: T, request_id: &str) -> Request<T> {
@@ -57,7 +58,13 @@ macro_rules! revised {
 }
 
 revised!(CreateAgentResponse, UpdateAgentResponse, DeleteAgentResponse, CreateAgentKeyResponse);
-revised!(RevokeAgentKeyResponse, SetPolicyResponse, DeletePolicyResponse, RollbackPolicyResponse);
+revised!(
+    SetKillSwitchResponse,
+    RevokeAgentKeyResponse,
+    SetPolicyResponse,
+    DeletePolicyResponse,
+    RollbackPolicyResponse
+);
 
 /// Makes a write by the named RPC.
 macro_rules! write {
@@ -101,7 +108,7 @@ impl Clerk {
             1 | 2 => Scope::Team,
             _ => Scope::Agent(self.agents[place].number),
         };
-        match self.dice.below(16) {
+        match self.dice.below(20) {
             0 | 1 => self.new_key(place).await,
             2 | 3 => self.revoke(place).await,
             4 | 5 => self.set_active(place, false).await,
@@ -113,6 +120,7 @@ impl Clerk {
                 write!(self, Effect::DeletePolicy(scope), delete_policy, message);
             }
             11 | 12 => self.roll_back(scope).await,
+            13..=16 => self.kill(place).await,
             _ => {
                 let mut bits = || u8::try_from(self.dice.below(16)).unwrap();
                 // More is allowed than denied, so that there is something to lose.
@@ -138,7 +146,7 @@ impl Clerk {
         let effect = Effect::CreateAgent { agent: number, key };
         if let Some(made) = write!(self, effect, create_agent, message) {
             let keys = vec![(key, made.key.unwrap().key_id)];
-            self.agents.push(Agent { number, id: made.agent.unwrap().agent_id, keys });
+            self.agents.push(Agent { number, id: made.agent.unwrap().agent_id, keys, is_killed: false });
             self.publish(key, made.api_key).await;
         }
     }
@@ -168,6 +176,19 @@ impl Clerk {
         let update_mask = Some(prost_types::FieldMask { paths: vec!["is_active".to_owned()] });
         let message = v1::UpdateAgentRequest { agent: Some(agent), update_mask };
         write!(self, Effect::SetActive(number, is_active), update_agent, message);
+    }
+
+    /// Of its own agents only: switching off what somebody else has switched off already would be no write.
+    async fn kill(&mut self, place: usize) {
+        let agent = &mut self.agents[place];
+        agent.is_killed = !agent.is_killed;
+        let (scope, is_on) = (Scope::Agent(agent.number), agent.is_killed);
+        let message = v1::SetKillSwitchRequest {
+            scope: Some(self.scope(scope)),
+            is_on: Some(is_on),
+            reason: "drill".to_owned(),
+        };
+        write!(self, Effect::KillSwitch(scope, is_on), set_kill_switch, message);
     }
 
     async fn delete_agent(&mut self, place: usize) {

@@ -55,6 +55,7 @@ pub enum Effect {
     DeleteAgent(AgentNo),
     SetPolicy(Scope, Rules),
     DeletePolicy(Scope),
+    KillSwitch(Scope, bool),
     /// To a version of the scope's policy, from 1.
     RollBack(Scope, usize),
 }
@@ -68,6 +69,8 @@ pub struct State {
     keys: HashMap<KeyNo, AgentNo>,
     /// Every version of a scope's policy, deletions included; the last one counts.
     policies: HashMap<Scope, Vector<Option<Rules>>>,
+    /// Kill switches that are on.
+    killed: HashMap<Scope, ()>,
 }
 
 impl State {
@@ -85,6 +88,8 @@ impl State {
             Effect::DeleteAgent(agent) => drop(next.agents.remove(&agent)),
             Effect::SetPolicy(scope, rules) => next.version(scope, Some(rules)),
             Effect::DeletePolicy(scope) => next.version(scope, None),
+            Effect::KillSwitch(scope, true) => drop(next.killed.insert(scope, ())),
+            Effect::KillSwitch(scope, false) => drop(next.killed.remove(&scope)),
             Effect::RollBack(scope, version) => {
                 let rules = self.policies.get(&scope).and_then(|all| *all.get(version.checked_sub(1)?)?);
                 next.version(scope, rules);
@@ -101,10 +106,10 @@ impl State {
     pub fn verdict(&self, key: KeyNo, action: Action) -> Verdict {
         let Some(agent) = self.keys.get(&key) else { return Verdict::Refused };
         let Some(is_active) = self.agents.get(agent) else { return Verdict::Refused };
-        if !is_active {
+        let scopes = [Scope::Everyone, Scope::Team, Scope::Agent(*agent)];
+        if !is_active || scopes.iter().any(|scope| self.killed.contains_key(scope)) {
             return Verdict::Deny;
         }
-        let scopes = [Scope::Everyone, Scope::Team, Scope::Agent(*agent)];
         let apply = scopes.iter().filter_map(|scope| *self.policies.get(scope)?.last()?);
         let all = apply.fold(Rules::default(), |all, one| Rules {
             allow: all.allow | one.allow,

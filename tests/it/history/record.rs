@@ -108,6 +108,7 @@ impl Shared {
         let answered = self.now();
         let mut write = Write { effect, invoked, acknowledged: None, revision: None };
         let answer = match done {
+            Ok(answer) if answer.get_ref().revision().is_empty() => None,
             Ok(answer) => {
                 let answer = answer.into_inner();
                 let number = number_of(answer.revision());

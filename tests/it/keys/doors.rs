@@ -114,6 +114,8 @@ pub fn all(agent_id: &str) -> Vec<Door> {
         Door::admin("CreateAgent", &v1::CreateAgentRequest::default(), INVALID),
         Door::admin("GetAgent", &v1::GetAgentRequest { agent_id: agent_id() }, OK),
         Door::admin("GetRateLimit", &v1::GetRateLimitRequest { agent_id: agent_id() }, OK),
+        Door::admin("ListKillSwitches", &v1::ListKillSwitchesRequest::default(), OK),
+        Door::admin("SetKillSwitch", &v1::SetKillSwitchRequest::default(), INVALID),
         Door::admin("SetRateLimit", &v1::SetRateLimitRequest::default(), INVALID),
         Door::admin("ListAgents", &v1::ListAgentsRequest::default(), OK),
         Door::admin("UpdateAgent", &v1::UpdateAgentRequest::default(), INVALID),

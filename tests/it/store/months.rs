@@ -41,8 +41,10 @@ async fn records_that_came_before_their_month_move_into_it() {
     writer.record(vec![decision("early")]).await.unwrap();
     let in_default = "select count(*) from audit_logs_default";
     assert_eq!(bench.value(in_default).await, "2");
+    assert_eq!(bench.store.default_month_in_use().await.unwrap(), Some(true));
     assert_eq!(bench.store.make_months(september).await.unwrap().len(), 4);
     assert_eq!(bench.value(in_default).await, "0");
+    assert_eq!(bench.store.default_month_in_use().await.unwrap(), Some(false));
     assert_eq!(bench.value("select count(*) from audit_logs_2026_09").await, "2");
     writer.record(vec![decision("in time")]).await.unwrap();
     writer.close().await;

@@ -55,7 +55,8 @@ impl World {
 
     /// A healthy database does all that is wanted, until nobody wants anything.
     fn settle(&mut self) -> Result<(), String> {
-        for _ in 0..400 {
+        // A late statement may hold the list for a second, of which every third turn lets 10 ms pass.
+        for _ in 0..4_000 {
             if self.dice.one_in(4) {
                 self.late_arrival();
             }
