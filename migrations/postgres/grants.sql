@@ -32,10 +32,17 @@ begin
 end $$;
 revoke all on function agentguard_make_month(integer, integer) from public;
 
+-- Whether records lie in no month, for whoever has no right on what is not a month.
+create or replace function agentguard_default_month_in_use() returns boolean
+language sql stable security definer set search_path = {schema}, pg_temp as $$
+  select exists (select 1 from audit_logs_default limit 1)
+$$;
+revoke all on function agentguard_default_month_in_use() from public;
+
 do $$
 declare
   own constant text[] := array['schema_version', 'settings', 'revision', 'revisions', 'revision_records', 'agents',
-    'agent_keys', 'policies', 'policy_versions', 'leases', 'audit_list', 'audit_chains', 'audit_logs'];
+    'agent_keys', 'policies', 'policy_versions', 'leases', 'audit_list', 'audit_chains', 'audit_logs', 'kill_switches'];
   name text;
 begin
   if not exists (select from pg_roles where rolname = 'agentguard_app')
@@ -66,10 +73,11 @@ begin
   grant select, insert, update (revoked_at, last_used_at, revision) on agent_keys to agentguard_app;
   grant select, insert, update (version, document, updated_at, revision) on policies to agentguard_app;
   grant select, insert, update (holder, fencing, expires_at) on leases to agentguard_app;
-  grant execute on function agentguard_make_month(integer, integer) to agentguard_app;
+  grant select, insert, update (is_on, reason, actor, changed_at, revision) on kill_switches to agentguard_app;
+  grant execute on function agentguard_make_month(integer, integer), agentguard_default_month_in_use() to agentguard_app;
 
   -- Who reads: everything but the deployment's own secrets (settings) and the hashes of keys.
-  grant select on schema_version, revision, revisions, revision_records, agents, policies, policy_versions, leases,
+  grant select on schema_version, revision, revisions, revision_records, agents, policies, policy_versions, leases, kill_switches,
     audit_list, audit_chains, audit_logs to agentguard_read;
   grant select (key_id, agent_id, pepper_id, created_at, expires_at, revoked_at, last_used_at, revision)
     on agent_keys to agentguard_read;

@@ -14,7 +14,7 @@ begin;
 do $$
 declare
   own constant text[] := array['schema_version', 'settings', 'revision', 'revisions', 'revision_records', 'agents',
-    'agent_keys', 'policies', 'policy_versions', 'leases', 'audit_list', 'audit_chains', 'audit_logs'];
+    'agent_keys', 'policies', 'policy_versions', 'leases', 'audit_list', 'audit_chains', 'audit_logs', 'kill_switches'];
   here constant text := current_schema();
   name text;
 begin
@@ -47,7 +47,7 @@ begin
   end loop;
   for name in
     select p.oid::regprocedure::text from pg_proc p
-    where p.pronamespace = here::regnamespace and p.proname in ('agentguard_refuse_change', 'agentguard_make_month')
+    where p.pronamespace = here::regnamespace and p.proname in ('agentguard_refuse_change', 'agentguard_make_month', 'agentguard_default_month_in_use')
   loop
     execute format('alter function %s owner to agentguard_migrate', name);
     execute format('revoke all on function %s from agentguard', name);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 
 use super::pool::Pool;
-use super::{Error, Store, on_pool, sql, sql_as};
+use super::{Error, Store, sql, sql_as};
 
 /// Months made ahead of the present one.
 const AHEAD: i64 = 3;
@@ -87,7 +87,7 @@ impl Store {
     }
 }
 
-const DEFAULT_IN_USE: &str = "select exists (select 1 from audit_logs_default limit 1)";
+const DEFAULT_IN_USE: &str = "select agentguard_default_month_in_use()";
 
 impl Store {
     /// Whether records lie in the default partition, because their month was not made; `None` on SQLite, which has no
@@ -96,14 +96,14 @@ impl Store {
     /// # Errors
     /// When the database is away.
     pub async fn default_month_in_use(&self) -> Result<Option<bool>, Error> {
-        if matches!(self, Self::Sqlite(_)) {
-            return Ok(None);
-        }
-        let (in_use,): (bool,) =
-            on_pool!(self, admin, |tx, keep| Ok(sql_as!(keep, (bool,), DEFAULT_IN_USE)
-                .fetch_one(&mut *tx)
-                .await?))?;
-        Ok(Some(in_use))
+        let Self::Postgres(store) = self else { return Ok(None) };
+        let whole = store.admin.whole(async {
+            let mut tx = store.admin.begin(super::BEGIN_READ).await?;
+            let (in_use,): (bool,) = sql_as!(false, (bool,), DEFAULT_IN_USE).fetch_one(&mut *tx).await?;
+            tx.commit().await?;
+            Ok(Some(in_use))
+        });
+        whole.await
     }
 }
 

@@ -19,6 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::Error;
+use super::connections::Connections;
 use super::contact::{Contact, QUESTION};
 use crate::clock::{Clock, Instant};
 
@@ -172,19 +173,12 @@ impl Pool {
         }
     }
 
-    /// Connections in use now, by whatever share.
-    pub(super) fn in_use(&self) -> usize {
-        places(self.shared.bounds.most).saturating_sub(self.shared.slots.available_permits())
-    }
-
-    /// Connections that are open and at rest.
-    pub(super) fn at_rest(&self) -> usize {
-        self.shared.idle().len()
-    }
-
-    /// Connections at most.
-    pub(super) fn most(&self) -> u32 {
-        self.shared.bounds.most
+    /// How many connections there are, for whoever watches.
+    pub(super) fn connections(&self, name: &'static str) -> Connections {
+        let max = self.shared.bounds.most;
+        let used = places(max).saturating_sub(self.shared.slots.available_permits());
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        Connections { pool: name, used: count(used), idle: count(self.shared.idle().len()), max }
     }
 
     /// Lets nobody begin any more and closes what is idle.
@@ -219,13 +213,11 @@ fn is_no_answer(error: &Error) -> bool {
 /// Whether a connection that was refused so may be accepted in a moment: nobody listens yet, or the server is starting
 /// or has no place just now.
 fn may_pass(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
-        error => error
-            .as_database_error()
-            .and_then(sqlx::error::DatabaseError::code)
-            .is_some_and(|code| matches!(code.as_ref(), "57P03" | "53300")),
+    if let sqlx::Error::Io(error) = error {
+        return error.kind() == std::io::ErrorKind::ConnectionRefused;
     }
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| matches!(code.as_ref(), "57P03" | "53300"))
 }
 
 impl Shared {

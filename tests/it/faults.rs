@@ -6,6 +6,7 @@ mod clock;
 mod commit;
 mod follow;
 mod full;
+mod lagging;
 mod naive;
 mod network;
 mod paused;

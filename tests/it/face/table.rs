@@ -114,6 +114,17 @@ pub fn steps() -> Vec<Step> {
             .message(json!({"agent_id": "$agent", "limit": "often"}))
             .refused("INVALID_ARGUMENT"),
         admin("GetRateLimit", "GET", "/v1/agents/$agent/rate-limit").message(json!({"agent_id": "$agent"})),
+        admin("SetKillSwitch", "PUT", "/v1/kill-switches")
+            .body(json!({"scope": {"team": "stopped"}, "is_on": true, "reason": "drill"}))
+            .message(json!({"scope": {"team": "stopped"}, "is_on": true, "reason": "drill"})),
+        admin("SetKillSwitch", "PUT", "/v1/kill-switches")
+            .body(json!({"scope": {"team": "stopped"}, "is_on": true}))
+            .message(json!({"scope": {"team": "stopped"}, "is_on": true}))
+            .refused("INVALID_ARGUMENT"),
+        admin("ListKillSwitches", "GET", "/v1/kill-switches?page_size=5").message(json!({"page_size": 5})),
+        admin("SetKillSwitch", "PUT", "/v1/kill-switches")
+            .body(json!({"scope": {"team": "stopped"}, "is_on": false}))
+            .message(json!({"scope": {"team": "stopped"}, "is_on": false})),
         admin("CreateAgentKey", "POST", "/v1/agents/$agent/keys")
             .body(json!({"expire_time": "2100-01-01T00:00:00.5Z"}))
             .message(json!({"agent_id": "$agent", "expire_time": "2100-01-01T00:00:00.5Z"}))

@@ -62,7 +62,9 @@ pub struct Proxy {
 }
 
 struct Shared {
-    upstream: SocketAddr,
+    upstream: Mutex<SocketAddr>,
+    /// Redirections so far; whoever was connected before one is cut.
+    moved: watch::Sender<u64>,
     armed: Mutex<VecDeque<Fault>>,
     fired: watch::Sender<usize>,
     /// Whether nothing passes on any connection.
@@ -78,7 +80,8 @@ impl Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
-            upstream,
+            upstream: Mutex::new(upstream),
+            moved: watch::Sender::new(0),
             armed: Mutex::default(),
             fired: watch::Sender::new(0),
             dark: watch::Sender::new(false),
@@ -112,6 +115,12 @@ impl Proxy {
     /// Round trips so far: times that a server answered what a client had said.
     pub fn round_trips(&self) -> u64 {
         self.shared.round_trips.load(Ordering::SeqCst)
+    }
+
+    /// From now on it leads to another server; whoever is connected is cut.
+    pub fn redirect(&mut self, upstream: SocketAddr) {
+        *self.shared.upstream.lock().unwrap() = upstream;
+        self.shared.moved.send_modify(|count| *count += 1);
     }
 
     /// From now on nothing passes, and nobody is told.
@@ -174,9 +183,16 @@ impl From<std::io::Error> for Over {
 
 async fn carry(client: TcpStream, shared: Arc<Shared>) {
     shared.light().await;
-    let Ok(server) = TcpStream::connect(shared.upstream).await else { return };
+    let mut moved = shared.moved.subscribe();
+    moved.mark_unchanged();
+    let upstream = *shared.upstream.lock().unwrap();
+    let Ok(server) = TcpStream::connect(upstream).await else { return };
+    let line = Line { client: Half::new(client), server: Half::new(server), shared };
     // However it ends, both ends are closed with it.
-    let _over = Line { client: Half::new(client), server: Half::new(server), shared }.run().await;
+    tokio::select! {
+        _over = line.run() => {}
+        _ = moved.changed() => {}
+    }
 }
 
 impl Line {

@@ -83,6 +83,66 @@ async fn a_month_waits_for_an_open_reader_and_no_record_waits_for_the_month() {
     bench.verifies_clean().await;
 }
 
+/// How long the slowest of some records took; `None` if one was refused.
+async fn slowest(writer: &Writer, records: usize) -> Option<Duration> {
+    let mut slowest = Duration::ZERO;
+    for _ in 0..records {
+        let started = std::time::Instant::now();
+        writer.record(vec![decision("meanwhile")]).await.ok()?;
+        slowest = slowest.max(started.elapsed());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Some(slowest)
+}
+
+/// The promise is 300 ms beyond the usual; the rest is for a machine that runs other tests beside.
+const BEYOND: Duration = Duration::from_millis(450);
+
+/// Drops January as docs/postgresql.md says: behind no reader for longer than `lock_timeout`, again and again.
+async fn drop_january(url: String, lock_timeout: &'static str) {
+    let mut owner = PgConnection::connect(&url).await.unwrap();
+    let text = format!(
+        "begin; set local lock_timeout = '{lock_timeout}'; set local statement_timeout = '3s'; \
+         alter table audit_logs detach partition audit_logs_2026_01; drop table audit_logs_2026_01; commit"
+    );
+    while sqlx::raw_sql(AssertSqlSafe(text.clone())).execute(&mut owner).await.is_err() {
+        sqlx::raw_sql("rollback").execute(&mut owner).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_month_is_made_and_one_dropped_beside_an_open_reader_and_no_record_waits() {
+    let bench = Bench::postgres().await;
+    let Place::Postgres(database) = &bench.place else { panic!() };
+    bench.store.make_months(noon()).await.unwrap();
+    bench.clock.set(Timestamp::parse("2026-02-05T12:00:00Z").unwrap());
+    let (writer, _task) = bench.writer(Mode::Durable, "pod");
+    let usual = slowest(&writer, 20).await.unwrap();
+    bench.sql("begin").await;
+    bench.value("select count(*) from audit_logs").await;
+    let store = bench.store.clone();
+    let june = Timestamp::parse("2026-06-01T00:00:00Z").unwrap();
+    let making = tokio::spawn(async move { store.make_months(june).await });
+    let dropping = tokio::spawn(drop_january(database.url(), "200ms"));
+    let beside = slowest(&writer, 40).await.expect("a record was refused");
+    assert!(!making.is_finished() && !dropping.is_finished(), "the reader does not stand in the way");
+    assert!(beside < usual + BEYOND, "usually {usual:?}, beside the reader {beside:?}");
+    bench.sql("commit").await;
+    making.await.unwrap().unwrap();
+    dropping.await.unwrap();
+    assert_eq!(bench.value("select to_regclass('audit_logs_2026_01') is null").await, "true");
+    // The control: one who waits in the queue for the reader stops every record behind it.
+    bench.store.make_months(noon()).await.unwrap();
+    bench.sql("begin").await;
+    bench.value("select count(*) from audit_logs").await;
+    let queueing = tokio::spawn(drop_january(database.url(), "0"));
+    let behind = slowest(&writer, 20).await;
+    assert!(behind.is_none_or(|behind| behind > usual + BEYOND), "nothing is seen of it: {behind:?}");
+    queueing.abort();
+    bench.sql("rollback").await;
+}
+
 #[tokio::test]
 async fn a_second_server_on_one_sqlite_file_is_refused() {
     let bench = Bench::sqlite().await;
