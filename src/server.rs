@@ -21,6 +21,7 @@ mod gateway;
 mod limits;
 mod listener;
 mod measured;
+mod page;
 mod preface;
 mod pulse;
 mod route;
