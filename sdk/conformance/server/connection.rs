@@ -33,6 +33,7 @@ const LARGEST: usize = 16 << 20;
 
 pub async fn serve(play: Arc<Play>, socket: impl AsyncRead + AsyncWrite + Unpin) {
     let mut generation = play.generation();
+    let born = *generation.borrow();
     let mut builder = h2::server::Builder::new();
     builder.initial_window_size(1 << 20).initial_connection_window_size(4 << 20);
     let Ok(mut connection) = builder.handshake::<_, Bytes>(socket).await else { return };
@@ -41,14 +42,14 @@ pub async fn serve(play: Arc<Play>, socket: impl AsyncRead + AsyncWrite + Unpin)
         tokio::select! {
             accepted = connection.accept() => match accepted {
                 Some(Ok((request, respond))) => {
-                    let call = Call { play: Arc::clone(&play), commands: commands.clone(), respond };
+                    let call = Call { play: Arc::clone(&play), commands: commands.clone(), respond, born };
                     tokio::spawn(call.answer(request));
                 }
                 Some(Err(_)) | None => return,
             },
             command = wanted.recv() => match command {
                 Some(Command::Graceful) => connection.graceful_shutdown(),
-                Some(Command::Abrupt) => connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM),
+                Some(Command::Abrupt) => connection.abrupt_shutdown(Reason::NO_ERROR),
                 Some(Command::Cut) | None => return,
             },
             _ = generation.changed() => return,
@@ -60,6 +61,8 @@ pub struct Call {
     pub play: Arc<Play>,
     pub commands: mpsc::UnboundedSender<Command>,
     pub respond: SendResponse<Bytes>,
+    /// The generation of its connection.
+    born: usize,
 }
 
 impl Call {
@@ -84,6 +87,11 @@ impl Call {
         let mut frames = Frames::new(body);
         let Some(message) = frames.next(&method).await else { return };
         self.play.see(&name, &head.headers, wire::to_json(&message));
+        if self.play.is_doomed(self.born) {
+            // Came while its connection was about to close: not answered.
+            self.commands.closed().await;
+            return;
+        }
         let Some(step) = self.play.step(&name) else {
             self.refuse("UNIMPLEMENTED", "UNIMPLEMENTED", &request_id);
             return;
@@ -99,8 +107,7 @@ impl Call {
                 tokio::time::sleep(FLUSH).await;
             }
             Some(GoAway::Abrupt) => {
-                self.commands.send(Command::Abrupt).ok();
-                return;
+                return self.end_connection(Command::Abrupt).await;
             }
             None => {}
         }
@@ -118,8 +125,7 @@ impl Call {
             return;
         }
         if step.cut == Some(Cut::Before) {
-            self.commands.send(Command::Cut).ok();
-            return;
+            return self.end_connection(Command::Cut).await;
         }
         if let Some(http) = &step.http {
             let mut response = Response::builder().status(http.status);
@@ -135,6 +141,9 @@ impl Call {
         if let (Some(fault), true) = (&step.error, messages.is_empty()) {
             self.trailers_only(wire::trailers(fault, request_id), request_id);
             return;
+        }
+        if step.restart {
+            self.play.doom(self.born);
         }
         let Ok(mut body) = self.respond.send_response(head(request_id), false) else { return };
         if step.cut == Some(Cut::AfterHeaders) {
@@ -179,7 +188,13 @@ impl Call {
 
     async fn cut_once_flushed(&self) {
         tokio::time::sleep(FLUSH).await;
-        self.commands.send(Command::Cut).ok();
+        self.end_connection(Command::Cut).await;
+    }
+
+    /// Returns once the connection is gone: a call that ended before would be reset, not cut.
+    pub async fn end_connection(&self, command: Command) {
+        self.commands.send(command).ok();
+        self.commands.closed().await;
     }
 
     /// Starts an answer that is a stream.

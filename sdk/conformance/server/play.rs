@@ -40,6 +40,8 @@ pub struct Play {
     calls: Mutex<BTreeMap<String, usize>>,
     /// Which generation of connections is welcome; older ones close.
     generation: watch::Sender<usize>,
+    /// Connections of generations before this one are about to close.
+    doomed: AtomicUsize,
     accepting: Mutex<Option<JoinHandle<()>>>,
     /// Keeps the port of a server that is down.
     kept: Mutex<Option<TcpSocket>>,
@@ -61,6 +63,7 @@ impl Play {
             connections: AtomicUsize::new(0),
             calls: Mutex::default(),
             generation: watch::Sender::new(0),
+            doomed: AtomicUsize::new(0),
             accepting: Mutex::default(),
             kept: Mutex::default(),
         });
@@ -147,6 +150,15 @@ impl Play {
     /// Changes when the connections there are must close.
     pub fn generation(&self) -> watch::Receiver<usize> {
         self.generation.subscribe()
+    }
+
+    /// Says that the connections of this generation are about to close, so that none of their calls is answered.
+    pub fn doom(&self, generation: usize) {
+        self.doomed.fetch_max(generation + 1, Ordering::SeqCst);
+    }
+
+    pub fn is_doomed(&self, generation: usize) -> bool {
+        self.doomed.load(Ordering::SeqCst) > generation
     }
 
     /// Closes every connection; new ones are welcome.

@@ -225,6 +225,9 @@ pub struct Observe {
     /// Fields that the first message of a call must have, by RPC.
     #[serde(default)]
     pub message: BTreeMap<String, Value>,
+    /// Whether a try may have been lost before the server could see it.
+    #[serde(default)]
+    pub lost_tries: bool,
     /// Every pause between two tries, in milliseconds.
     pub pause_ms: Option<Bounds>,
     /// By RPC: how many calls (of `EnforceStream`: streams; of `EnforceStream.message`: messages).

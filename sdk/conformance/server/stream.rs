@@ -58,13 +58,11 @@ const fn has_end(script: &Step) -> bool {
 async fn end(call: &Call, script: &Step, mut answers: SendStream<Bytes>, request_id: &str) {
     tokio::time::sleep(Duration::from_millis(script.after_ms)).await;
     if script.cut.is_some() {
-        call.commands.send(Command::Cut).ok();
-        return;
+        return call.end_connection(Command::Cut).await;
     }
     match script.goaway {
         Some(GoAway::Abrupt) => {
-            call.commands.send(Command::Abrupt).ok();
-            return;
+            return call.end_connection(Command::Abrupt).await;
         }
         Some(GoAway::Graceful) => {
             call.commands.send(Command::Graceful).ok();
@@ -88,8 +86,7 @@ async fn reply(
         return;
     }
     if step.cut == Some(Cut::Before) {
-        call.commands.send(Command::Cut).ok();
-        return;
+        return call.end_connection(Command::Cut).await;
     }
     let asked = wire::to_json(message)["sequence"].as_u64().unwrap_or(0);
     let sequence = step.sequence.unwrap_or(asked);
