@@ -3,6 +3,7 @@ import type { Decision } from "./decision.js";
 import { ActionDenied, AgentGuardError, ApprovalRequired } from "./errors.js";
 import type { EnforceRequestSchema } from "./gen/agentguard/v1/enforcement_pb.js";
 import { uuid7 } from "./ids.js";
+import { claimed, text } from "./json.js";
 import type { CallOptions } from "./transport.js";
 
 /** What may be said of an act beside its name. What is not given is not sent. */
@@ -45,7 +46,7 @@ export function checkMessage(check: Check, minRevision?: string): MessageInitSha
 /** What is told of an act, as fields of a message. */
 export function actMessage(act: ActOptions & { action: string }): { action: string } & Given<ActOptions> {
   const { action, resource, arguments: args, context, sessionId, onBehalfOf } = act;
-  return { action, ...given({ resource, arguments: args, context, sessionId, onBehalfOf }) };
+  return { action: text("action", action), ...given({ resource: text("resource", resource), arguments: claimed("arguments", args), context: claimed("context", context), sessionId, onBehalfOf }) };
 }
 
 /** The members of `T`, each there or not, but never there and undefined. */

@@ -10,6 +10,7 @@ import { AgentGuardError, malformed } from "./errors.js";
 import type { AuditRecord, RecordFilterSchema } from "./gen/agentguard/v1/audit_pb.js";
 import { EnforcementService } from "./gen/agentguard/v1/enforcement_pb.js";
 import type { ReportOutcomeResponse, ReportResponse, WhoAmIResponse } from "./gen/agentguard/v1/enforcement_pb.js";
+import { claimed } from "./json.js";
 import { items } from "./pages.js";
 import { DecisionStream } from "./stream.js";
 import { Transport } from "./transport.js";
@@ -71,14 +72,14 @@ export class AgentGuardClient extends Guarding implements AsyncDisposable {
   }
 
   override async reportOutcome(decisionId: string, success: boolean, options: OutcomeOptions = {}): Promise<ReportOutcomeResponse> {
-    const outcome = { success, ...given({ error: options.error, metadata: options.metadata }) };
+    const outcome = { success, ...given({ error: options.error, metadata: claimed("metadata", options.metadata) }) };
     return (await this.#transport.unary(reportOutcome, { decisionId, outcome }, options, true)).answer;
   }
 
   /** Puts on record an act that was never asked about. */
   async report(action: string, resource?: string, options: ReportOptions = {}): Promise<ReportResponse> {
     const { success, error, metadata } = options;
-    const outcome = success === undefined ? undefined : { success, ...given({ error, metadata }) };
+    const outcome = success === undefined ? undefined : { success, ...given({ error, metadata: claimed("metadata", metadata) }) };
     const request = { ...actMessage({ ...options, action, resource }), ...given({ outcome }) };
     return (await this.#transport.unary(report, request, options, false)).answer;
   }

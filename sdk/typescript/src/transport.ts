@@ -186,11 +186,8 @@ export class Transport {
   #metadata(requestId: string, attempt: number): Metadata {
     const metadata = new Metadata();
     metadata.set(this.#header, this.#key);
-    try {
-      metadata.set("x-request-id", requestId);
-    } catch {
-      throw new InvalidRequest("the request id cannot be a header's value");
-    }
+    if (!/^[\x21-\x7e]+$/.test(requestId)) throw new InvalidRequest("the request id must be one or more visible ASCII characters");
+    metadata.set("x-request-id", requestId);
     if (attempt > 0) metadata.set("x-agentguard-attempt", String(attempt));
     return metadata;
   }
@@ -244,7 +241,7 @@ export function pathOf(method: DescMethod): string {
   return `/${method.parent.typeName}/${method.name}`;
 }
 
-/** The bytes of a request; what cannot be written (a number that is not finite, half a character) is refused. */
+/** The bytes of a request; what cannot be written is refused. */
 export function encode<D extends DescMessage>(schema: D, request: MessageInitShape<D>, requestId: string): Uint8Array {
   try {
     return toBinary(schema, create(schema, request));
