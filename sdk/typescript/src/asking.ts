@@ -54,7 +54,9 @@ type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
 
 /** The members that are given. */
 export function given<T extends object>(members: T): Given<T> {
-  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Given<T>;
+  const there: Given<T> = {};
+  for (const name in members) if (members[name] !== undefined) there[name] = members[name] as Exclude<T[typeof name], undefined>;
+  return there;
 }
 
 /** The ways to ask that a connection and a stream have in common. */

@@ -66,12 +66,22 @@ export class Decision {
 export function decisionOf(message: DecisionMessage | undefined, requestId: string): Decision {
   if (message === undefined) throw malformed("the answer holds no decision", requestId);
   if (message.verdict === Verdict.UNSPECIFIED) throw malformed("the decision has no verdict", requestId);
-  const { verdict, allowed: _, reasonCode, decidedAt, $typeName: _name, $unknown: _unknown, ...rest } = message;
+  const { reasonCode, decidedAt } = message;
   return new Decision({
-    ...rest,
-    verdict: verdictName(verdict),
+    verdict: verdictName(message.verdict),
+    reason: message.reason,
     reasonCode: reasonCode === ReasonCode.UNSPECIFIED ? "UNKNOWN" : (ReasonCode[reasonCode] ?? "UNKNOWN"),
+    decisionId: message.decisionId,
+    action: message.action,
+    ruleId: message.ruleId,
+    ruleReason: message.ruleReason,
+    policyId: message.policyId,
+    policyVersion: message.policyVersion,
+    policyRevision: message.policyRevision,
+    ruleError: message.ruleError,
     decidedAt: decidedAt === undefined ? undefined : timestampDate(decidedAt),
+    idempotentRepeat: message.idempotentRepeat,
+    repeatOf: message.repeatOf,
   });
 }
 
