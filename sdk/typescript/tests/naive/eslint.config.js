@@ -1,0 +1,2 @@
+import agentguard from "@agentguard/sdk/eslint";
+export default [agentguard.configs.recommended];
