@@ -88,17 +88,9 @@ func codeName(code codes.Code) string {
 }
 
 // The library's own words for answers that are no message; it has no other sign of them.
-var malformedWords = []string{"failed to unmarshal", "cardinality violation", "invalid payload", "grpc: failed to decompress"}
-
-// isBroken tells of a connection that broke within a message, which the library calls INTERNAL.
-func isBroken(st *status.Status) bool {
-	return st.Code() == codes.Internal && len(st.Details()) == 0 && st.Message() == "unexpected EOF"
-}
+var malformedWords = []string{"failed to unmarshal", "unexpected EOF", "cardinality violation", "invalid payload", "grpc: failed to decompress"}
 
 func fromStatus(st *status.Status, trailer metadata.MD, requestID string) *Error {
-	if isBroken(st) {
-		st = status.New(codes.Unavailable, "the connection broke during the answer")
-	}
 	e := &Error{Code: codeName(st.Code()), Message: st.Message(), RequestID: requestID}
 	ours := false
 	for _, detail := range st.Details() {
