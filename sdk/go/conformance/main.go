@@ -263,7 +263,7 @@ func call(ctx context.Context, client *agentguard.Client, do, way string, c obje
 	case "guard_failing":
 		own, runs := &ownError{text(c, "secret")}, 0
 		_, err := agentguard.Guard(ctx, client, action, resource, func(context.Context) (string, error) { runs++; return "", own }, options(c)...)
-		g.value = object{"same_error": err == own, "runs": float64(runs), "ran": float64(runs)}
+		g.value = object{"own_error": err == own, "runs": float64(runs)}
 	case "batch":
 		var questions []agentguard.Question
 		for _, check := range c["checks"].([]any) {
