@@ -168,6 +168,11 @@ public final class AgentGuardClient implements AutoCloseable {
     return results;
   }
 
+  /** The same questions over one open stream, for hot loops; close it before the client. */
+  public DecisionStream stream() {
+    return new DecisionStream(transport);
+  }
+
   private static Outcome outcome(boolean success, String error, Map<String, ?> metadata) {
     Outcome.Builder outcome = Outcome.newBuilder().setSuccess(success).setError(error == null ? "" : error);
     if (metadata != null) {

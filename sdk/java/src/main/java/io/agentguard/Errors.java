@@ -49,6 +49,9 @@ final class Errors {
 
   /** The error of a call that ended with {@code status}. */
   static AgentGuardError of(Status status, Metadata trailers, String requestId) {
+    if (status.getCode() == Status.Code.CANCELLED && status.getCause() != null) {
+      return malformed("the server's answer cannot be read", requestId); // gRPC cancels the call over such bytes
+    }
     List<Any> details = List.of();
     byte[] bytes = trailers == null ? null : trailers.get(DETAILS);
     if (bytes != null) {
