@@ -120,7 +120,7 @@ public final class DecisionStream implements AutoCloseable {
 
           @Override
           public void onClose(Status status, Metadata trailers) {
-            ended(fresh, status, trailers);
+            ended(fresh, Transport.normal(status), trailers);
           }
         },
         transport.headers(streamId, attempt));

@@ -11,6 +11,7 @@ final class Pages<P, T> implements Iterator<T> {
   private final Function<P, List<T>> items;
   private final Function<P, String> next;
   private String token;
+  private boolean circle;
   private Iterator<T> current = List.<T>of().iterator();
 
   Pages(String first, Function<String, P> page, Function<P, List<T>> items, Function<P, String> next) {
@@ -23,12 +24,12 @@ final class Pages<P, T> implements Iterator<T> {
   @Override
   public boolean hasNext() {
     while (!current.hasNext() && token != null) {
-      P answer = page.apply(token);
-      String following = next.apply(answer);
-      if (!following.isEmpty() && following.equals(token)) {
-        token = null;
+      if (circle) {
         throw Errors.malformed("a page names itself as the next", "");
       }
+      P answer = page.apply(token);
+      String following = next.apply(answer);
+      circle = !following.isEmpty() && following.equals(token);
       token = following.isEmpty() ? null : following;
       current = items.apply(answer).iterator();
     }

@@ -8,6 +8,7 @@ import io.grpc.MethodDescriptor;
 import io.grpc.Status;
 import io.grpc.netty.shaded.io.grpc.netty.GrpcSslContexts;
 import io.grpc.netty.shaded.io.grpc.netty.NettyChannelBuilder;
+import io.grpc.netty.shaded.io.netty.handler.codec.http2.Http2Exception;
 import io.grpc.netty.shaded.io.netty.handler.ssl.SslContextBuilder;
 import java.io.ByteArrayInputStream;
 import java.time.Duration;
@@ -78,6 +79,13 @@ final class Transport implements AutoCloseable {
   static long pause(Metadata trailers) {
     Long said = trailers == null ? null : Errors.pause(trailers.get(Errors.PUSHBACK));
     return said != null ? said : ThreadLocalRandom.current().nextLong(25, 251);
+  }
+
+  /** A connection that breaks is UNAVAILABLE, also where gRPC calls its HTTP/2 error INTERNAL. */
+  static Status normal(Status status) {
+    boolean connection =
+        status.getCause() instanceof Http2Exception && !(status.getCause() instanceof Http2Exception.StreamException);
+    return connection ? Status.UNAVAILABLE.withDescription("the connection broke").withCause(status.getCause()) : status;
   }
 
   /** A call with one request and one answer. Cancelling the future cancels the call. */
@@ -163,7 +171,7 @@ final class Transport implements AutoCloseable {
 
             @Override
             public void onClose(Status status, Metadata trailers) {
-              finish(status, trailers, answer, attempt);
+              finish(normal(status), trailers, answer, attempt);
             }
           },
           headers(id, attempt));

@@ -253,9 +253,9 @@ public final class Conformance {
             throw own;
           });
         } catch (Own e) {
-          seen.put("same", e == own);
+          seen.put("own_error", e == own);
         }
-        seen.put("ran", runs[0]);
+        seen.put("runs", runs[0]);
         return seen;
       case "report_outcome":
         return client.reportOutcome(text(call, "decision_id"), call.get("success").getAsBoolean(), text(call, "error"),
