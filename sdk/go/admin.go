@@ -75,6 +75,19 @@ func (a *AdminClient) CreateAgentKey(ctx context.Context, request *pb.CreateAgen
 	return answer, a.c.call(ctx, pb.AdminService_CreateAgentKey_FullMethodName, request, answer, false, collect(options))
 }
 
+// SetKillSwitch is never tried again.
+func (a *AdminClient) SetKillSwitch(ctx context.Context, request *pb.SetKillSwitchRequest, options ...CallOption) (*pb.SetKillSwitchResponse, error) {
+	answer := &pb.SetKillSwitchResponse{}
+	return answer, a.c.call(ctx, pb.AdminService_SetKillSwitch_FullMethodName, request, answer, false, collect(options))
+}
+
+// ListKillSwitches gives the items of all pages; an error is the last item.
+func (a *AdminClient) ListKillSwitches(ctx context.Context, request *pb.ListKillSwitchesRequest, options ...CallOption) iter.Seq2[*pb.KillSwitch, error] {
+	return pages(ctx, a.c, pb.AdminService_ListKillSwitches_FullMethodName, request, options,
+		func(r *pb.ListKillSwitchesRequest, token string) { r.PageToken = token },
+		func() *pb.ListKillSwitchesResponse { return &pb.ListKillSwitchesResponse{} }, (*pb.ListKillSwitchesResponse).GetKillSwitches)
+}
+
 // ListAgentKeys gives the items of all pages; an error is the last item.
 func (a *AdminClient) ListAgentKeys(ctx context.Context, request *pb.ListAgentKeysRequest, options ...CallOption) iter.Seq2[*pb.AgentKey, error] {
 	return pages(ctx, a.c, pb.AdminService_ListAgentKeys_FullMethodName, request, options,

@@ -3,6 +3,7 @@ import { ADMIN } from "./config.js";
 import type { ClientOptions } from "./config.js";
 import { malformed } from "./errors.js";
 import { AdminService } from "./gen/agentguard/v1/admin_pb.js";
+import type { KillSwitch } from "./gen/agentguard/v1/admin_pb.js";
 import type { PolicySummary, PolicyVersion } from "./gen/agentguard/v1/policy_pb.js";
 import type { Agent, AgentKey } from "./gen/agentguard/v1/agent_pb.js";
 import type { AuditRecord } from "./gen/agentguard/v1/audit_pb.js";
@@ -46,6 +47,11 @@ export class AgentGuardAdminClient implements AsyncDisposable {
   /** Deletes an agent and revokes its keys; its records stay. */
   deleteAgent(request: In<"deleteAgent">, options?: CallOptions): Out<"deleteAgent"> {
     return this.#write(rpc.deleteAgent, request, options);
+  }
+
+  /** Switches a scope's kill switch. */
+  setKillSwitch(request: In<"setKillSwitch">, options?: CallOptions): Out<"setKillSwitch"> {
+    return this.#write(rpc.setKillSwitch, request, options);
   }
 
   /** Sets an agent's own limit; empty: the default again. */
@@ -111,6 +117,11 @@ export class AgentGuardAdminClient implements AsyncDisposable {
   /** An agent's keys, page by page. */
   listAgentKeys(request: In<"listAgentKeys">, options: CallOptions = {}): Stream<AgentKey> {
     return items(this.#transport, rpc.listAgentKeys, request, options, (page) => page.keys);
+  }
+
+  /** The kill switches that are on, page by page. */
+  listKillSwitches(request: In<"listKillSwitches"> = {}, options: CallOptions = {}): Stream<KillSwitch> {
+    return items(this.#transport, rpc.listKillSwitches, request, options, (page) => page.killSwitches);
   }
 
   /** All policies, page by page. */

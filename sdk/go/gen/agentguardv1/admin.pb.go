@@ -936,6 +936,328 @@ func (x *GetRateLimitResponse) GetRateLimit() *RateLimit {
 	return nil
 }
 
+// A switch above every rule: while it is on, everything its agents ask is denied.
+type KillSwitch struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whose agents it stops.
+	Scope *Scope `protobuf:"bytes,1,opt,name=scope,proto3" json:"scope,omitempty"`
+	// Whether it is on.
+	IsOn bool `protobuf:"varint,2,opt,name=is_on,json=isOn,proto3" json:"is_on,omitempty"`
+	// Why it was switched, for administrators; agents are not told.
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Who switched it, such as `admin`.
+	Actor string `protobuf:"bytes,4,opt,name=actor,proto3" json:"actor,omitempty"`
+	// When it was switched.
+	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	// Whether it is on in this replica's memory only, because the database is away; it is written there, and so holds
+	// everywhere, as soon as the database is back.
+	ThisReplicaOnly bool `protobuf:"varint,6,opt,name=this_replica_only,json=thisReplicaOnly,proto3" json:"this_replica_only,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *KillSwitch) Reset() {
+	*x = KillSwitch{}
+	mi := &file_agentguard_v1_admin_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KillSwitch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KillSwitch) ProtoMessage() {}
+
+func (x *KillSwitch) ProtoReflect() protoreflect.Message {
+	mi := &file_agentguard_v1_admin_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KillSwitch.ProtoReflect.Descriptor instead.
+func (*KillSwitch) Descriptor() ([]byte, []int) {
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *KillSwitch) GetScope() *Scope {
+	if x != nil {
+		return x.Scope
+	}
+	return nil
+}
+
+func (x *KillSwitch) GetIsOn() bool {
+	if x != nil {
+		return x.IsOn
+	}
+	return false
+}
+
+func (x *KillSwitch) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *KillSwitch) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *KillSwitch) GetUpdateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UpdateTime
+	}
+	return nil
+}
+
+func (x *KillSwitch) GetThisReplicaOnly() bool {
+	if x != nil {
+		return x.ThisReplicaOnly
+	}
+	return false
+}
+
+// Asks to switch a kill switch.
+type SetKillSwitchRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whose agents to stop, or to let go on.
+	Scope *Scope `protobuf:"bytes,1,opt,name=scope,proto3" json:"scope,omitempty"`
+	// Whether it is to be on. Must be set.
+	IsOn *bool `protobuf:"varint,2,opt,name=is_on,json=isOn,proto3,oneof" json:"is_on,omitempty"`
+	// Why, 1–500 bytes. Required to switch on.
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetKillSwitchRequest) Reset() {
+	*x = SetKillSwitchRequest{}
+	mi := &file_agentguard_v1_admin_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetKillSwitchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetKillSwitchRequest) ProtoMessage() {}
+
+func (x *SetKillSwitchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agentguard_v1_admin_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetKillSwitchRequest.ProtoReflect.Descriptor instead.
+func (*SetKillSwitchRequest) Descriptor() ([]byte, []int) {
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *SetKillSwitchRequest) GetScope() *Scope {
+	if x != nil {
+		return x.Scope
+	}
+	return nil
+}
+
+func (x *SetKillSwitchRequest) GetIsOn() bool {
+	if x != nil && x.IsOn != nil {
+		return *x.IsOn
+	}
+	return false
+}
+
+func (x *SetKillSwitchRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// The answer to `SetKillSwitch`.
+type SetKillSwitchResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The switch as it is now.
+	KillSwitch *KillSwitch `protobuf:"bytes,1,opt,name=kill_switch,json=killSwitch,proto3" json:"kill_switch,omitempty"`
+	// The revision that the change made, `epoch.n`; where nothing changed, the revision now. Empty if the switch is on in
+	// this replica only.
+	Revision      string `protobuf:"bytes,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetKillSwitchResponse) Reset() {
+	*x = SetKillSwitchResponse{}
+	mi := &file_agentguard_v1_admin_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetKillSwitchResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetKillSwitchResponse) ProtoMessage() {}
+
+func (x *SetKillSwitchResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_agentguard_v1_admin_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetKillSwitchResponse.ProtoReflect.Descriptor instead.
+func (*SetKillSwitchResponse) Descriptor() ([]byte, []int) {
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *SetKillSwitchResponse) GetKillSwitch() *KillSwitch {
+	if x != nil {
+		return x.KillSwitch
+	}
+	return nil
+}
+
+func (x *SetKillSwitchResponse) GetRevision() string {
+	if x != nil {
+		return x.Revision
+	}
+	return ""
+}
+
+// Asks for the kill switches that are on.
+type ListKillSwitchesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most so many switches; 0: 100; above 1,000: 1,000. A page also ends at 2 MiB.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// The `next_page_token` of the page before; empty: the first page.
+	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListKillSwitchesRequest) Reset() {
+	*x = ListKillSwitchesRequest{}
+	mi := &file_agentguard_v1_admin_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListKillSwitchesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListKillSwitchesRequest) ProtoMessage() {}
+
+func (x *ListKillSwitchesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agentguard_v1_admin_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListKillSwitchesRequest.ProtoReflect.Descriptor instead.
+func (*ListKillSwitchesRequest) Descriptor() ([]byte, []int) {
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ListKillSwitchesRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListKillSwitchesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// The answer to `ListKillSwitches`.
+type ListKillSwitchesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The switches.
+	KillSwitches []*KillSwitch `protobuf:"bytes,1,rep,name=kill_switches,json=killSwitches,proto3" json:"kill_switches,omitempty"`
+	// Where the next page begins; empty: this is the last one.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListKillSwitchesResponse) Reset() {
+	*x = ListKillSwitchesResponse{}
+	mi := &file_agentguard_v1_admin_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListKillSwitchesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListKillSwitchesResponse) ProtoMessage() {}
+
+func (x *ListKillSwitchesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_agentguard_v1_admin_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListKillSwitchesResponse.ProtoReflect.Descriptor instead.
+func (*ListKillSwitchesResponse) Descriptor() ([]byte, []int) {
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ListKillSwitchesResponse) GetKillSwitches() []*KillSwitch {
+	if x != nil {
+		return x.KillSwitches
+	}
+	return nil
+}
+
+func (x *ListKillSwitchesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
 // Asks for another key.
 type CreateAgentKeyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -949,7 +1271,7 @@ type CreateAgentKeyRequest struct {
 
 func (x *CreateAgentKeyRequest) Reset() {
 	*x = CreateAgentKeyRequest{}
-	mi := &file_agentguard_v1_admin_proto_msgTypes[15]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -961,7 +1283,7 @@ func (x *CreateAgentKeyRequest) String() string {
 func (*CreateAgentKeyRequest) ProtoMessage() {}
 
 func (x *CreateAgentKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agentguard_v1_admin_proto_msgTypes[15]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -974,7 +1296,7 @@ func (x *CreateAgentKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAgentKeyRequest.ProtoReflect.Descriptor instead.
 func (*CreateAgentKeyRequest) Descriptor() ([]byte, []int) {
-	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{15}
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *CreateAgentKeyRequest) GetAgentId() string {
@@ -1006,7 +1328,7 @@ type CreateAgentKeyResponse struct {
 
 func (x *CreateAgentKeyResponse) Reset() {
 	*x = CreateAgentKeyResponse{}
-	mi := &file_agentguard_v1_admin_proto_msgTypes[16]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1018,7 +1340,7 @@ func (x *CreateAgentKeyResponse) String() string {
 func (*CreateAgentKeyResponse) ProtoMessage() {}
 
 func (x *CreateAgentKeyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agentguard_v1_admin_proto_msgTypes[16]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1031,7 +1353,7 @@ func (x *CreateAgentKeyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAgentKeyResponse.ProtoReflect.Descriptor instead.
 func (*CreateAgentKeyResponse) Descriptor() ([]byte, []int) {
-	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{16}
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CreateAgentKeyResponse) GetKey() *AgentKey {
@@ -1070,7 +1392,7 @@ type ListAgentKeysRequest struct {
 
 func (x *ListAgentKeysRequest) Reset() {
 	*x = ListAgentKeysRequest{}
-	mi := &file_agentguard_v1_admin_proto_msgTypes[17]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1082,7 +1404,7 @@ func (x *ListAgentKeysRequest) String() string {
 func (*ListAgentKeysRequest) ProtoMessage() {}
 
 func (x *ListAgentKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agentguard_v1_admin_proto_msgTypes[17]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1095,7 +1417,7 @@ func (x *ListAgentKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAgentKeysRequest.ProtoReflect.Descriptor instead.
 func (*ListAgentKeysRequest) Descriptor() ([]byte, []int) {
-	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{17}
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListAgentKeysRequest) GetAgentId() string {
@@ -1132,7 +1454,7 @@ type ListAgentKeysResponse struct {
 
 func (x *ListAgentKeysResponse) Reset() {
 	*x = ListAgentKeysResponse{}
-	mi := &file_agentguard_v1_admin_proto_msgTypes[18]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1144,7 +1466,7 @@ func (x *ListAgentKeysResponse) String() string {
 func (*ListAgentKeysResponse) ProtoMessage() {}
 
 func (x *ListAgentKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agentguard_v1_admin_proto_msgTypes[18]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1157,7 +1479,7 @@ func (x *ListAgentKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAgentKeysResponse.ProtoReflect.Descriptor instead.
 func (*ListAgentKeysResponse) Descriptor() ([]byte, []int) {
-	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{18}
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListAgentKeysResponse) GetKeys() []*AgentKey {
@@ -1185,7 +1507,7 @@ type RevokeAgentKeyRequest struct {
 
 func (x *RevokeAgentKeyRequest) Reset() {
 	*x = RevokeAgentKeyRequest{}
-	mi := &file_agentguard_v1_admin_proto_msgTypes[19]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1197,7 +1519,7 @@ func (x *RevokeAgentKeyRequest) String() string {
 func (*RevokeAgentKeyRequest) ProtoMessage() {}
 
 func (x *RevokeAgentKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agentguard_v1_admin_proto_msgTypes[19]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1210,7 +1532,7 @@ func (x *RevokeAgentKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeAgentKeyRequest.ProtoReflect.Descriptor instead.
 func (*RevokeAgentKeyRequest) Descriptor() ([]byte, []int) {
-	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{19}
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *RevokeAgentKeyRequest) GetKeyId() string {
@@ -1233,7 +1555,7 @@ type RevokeAgentKeyResponse struct {
 
 func (x *RevokeAgentKeyResponse) Reset() {
 	*x = RevokeAgentKeyResponse{}
-	mi := &file_agentguard_v1_admin_proto_msgTypes[20]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1245,7 +1567,7 @@ func (x *RevokeAgentKeyResponse) String() string {
 func (*RevokeAgentKeyResponse) ProtoMessage() {}
 
 func (x *RevokeAgentKeyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agentguard_v1_admin_proto_msgTypes[20]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1258,7 +1580,7 @@ func (x *RevokeAgentKeyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeAgentKeyResponse.ProtoReflect.Descriptor instead.
 func (*RevokeAgentKeyResponse) Descriptor() ([]byte, []int) {
-	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{20}
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *RevokeAgentKeyResponse) GetKey() *AgentKey {
@@ -1288,7 +1610,7 @@ type SetPolicyRequest struct {
 
 func (x *SetPolicyRequest) Reset() {
 	*x = SetPolicyRequest{}
-	mi := &file_agentguard_v1_admin_proto_msgTypes[21]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1300,7 +1622,7 @@ func (x *SetPolicyRequest) String() string {
 func (*SetPolicyRequest) ProtoMessage() {}
 
 func (x *SetPolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agentguard_v1_admin_proto_msgTypes[21]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1313,7 +1635,7 @@ func (x *SetPolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPolicyRequest.ProtoReflect.Descriptor instead.
 func (*SetPolicyRequest) Descriptor() ([]byte, []int) {
-	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{21}
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SetPolicyRequest) GetPolicy() *Policy {
@@ -1345,7 +1667,7 @@ type SetPolicyResponse struct {
 
 func (x *SetPolicyResponse) Reset() {
 	*x = SetPolicyResponse{}
-	mi := &file_agentguard_v1_admin_proto_msgTypes[22]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1357,7 +1679,7 @@ func (x *SetPolicyResponse) String() string {
 func (*SetPolicyResponse) ProtoMessage() {}
 
 func (x *SetPolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agentguard_v1_admin_proto_msgTypes[22]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1370,7 +1692,7 @@ func (x *SetPolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPolicyResponse.ProtoReflect.Descriptor instead.
 func (*SetPolicyResponse) Descriptor() ([]byte, []int) {
-	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{22}
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SetPolicyResponse) GetPolicy() *Policy {
@@ -1407,7 +1729,7 @@ type GetPolicyRequest struct {
 
 func (x *GetPolicyRequest) Reset() {
 	*x = GetPolicyRequest{}
-	mi := &file_agentguard_v1_admin_proto_msgTypes[23]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1419,7 +1741,7 @@ func (x *GetPolicyRequest) String() string {
 func (*GetPolicyRequest) ProtoMessage() {}
 
 func (x *GetPolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agentguard_v1_admin_proto_msgTypes[23]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1432,7 +1754,7 @@ func (x *GetPolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPolicyRequest.ProtoReflect.Descriptor instead.
 func (*GetPolicyRequest) Descriptor() ([]byte, []int) {
-	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{23}
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *GetPolicyRequest) GetScope() *Scope {
@@ -1460,7 +1782,7 @@ type GetPolicyResponse struct {
 
 func (x *GetPolicyResponse) Reset() {
 	*x = GetPolicyResponse{}
-	mi := &file_agentguard_v1_admin_proto_msgTypes[24]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1472,7 +1794,7 @@ func (x *GetPolicyResponse) String() string {
 func (*GetPolicyResponse) ProtoMessage() {}
 
 func (x *GetPolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agentguard_v1_admin_proto_msgTypes[24]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1485,7 +1807,7 @@ func (x *GetPolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPolicyResponse.ProtoReflect.Descriptor instead.
 func (*GetPolicyResponse) Descriptor() ([]byte, []int) {
-	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{24}
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *GetPolicyResponse) GetPolicy() *Policy {
@@ -1508,7 +1830,7 @@ type ListPoliciesRequest struct {
 
 func (x *ListPoliciesRequest) Reset() {
 	*x = ListPoliciesRequest{}
-	mi := &file_agentguard_v1_admin_proto_msgTypes[25]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1520,7 +1842,7 @@ func (x *ListPoliciesRequest) String() string {
 func (*ListPoliciesRequest) ProtoMessage() {}
 
 func (x *ListPoliciesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agentguard_v1_admin_proto_msgTypes[25]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1533,7 +1855,7 @@ func (x *ListPoliciesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPoliciesRequest.ProtoReflect.Descriptor instead.
 func (*ListPoliciesRequest) Descriptor() ([]byte, []int) {
-	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{25}
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ListPoliciesRequest) GetPageSize() int32 {
@@ -1563,7 +1885,7 @@ type ListPoliciesResponse struct {
 
 func (x *ListPoliciesResponse) Reset() {
 	*x = ListPoliciesResponse{}
-	mi := &file_agentguard_v1_admin_proto_msgTypes[26]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1575,7 +1897,7 @@ func (x *ListPoliciesResponse) String() string {
 func (*ListPoliciesResponse) ProtoMessage() {}
 
 func (x *ListPoliciesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agentguard_v1_admin_proto_msgTypes[26]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1588,7 +1910,7 @@ func (x *ListPoliciesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPoliciesResponse.ProtoReflect.Descriptor instead.
 func (*ListPoliciesResponse) Descriptor() ([]byte, []int) {
-	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{26}
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListPoliciesResponse) GetPolicies() []*PolicySummary {
@@ -1618,7 +1940,7 @@ type DeletePolicyRequest struct {
 
 func (x *DeletePolicyRequest) Reset() {
 	*x = DeletePolicyRequest{}
-	mi := &file_agentguard_v1_admin_proto_msgTypes[27]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1630,7 +1952,7 @@ func (x *DeletePolicyRequest) String() string {
 func (*DeletePolicyRequest) ProtoMessage() {}
 
 func (x *DeletePolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agentguard_v1_admin_proto_msgTypes[27]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1643,7 +1965,7 @@ func (x *DeletePolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeletePolicyRequest.ProtoReflect.Descriptor instead.
 func (*DeletePolicyRequest) Descriptor() ([]byte, []int) {
-	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{27}
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *DeletePolicyRequest) GetScope() *Scope {
@@ -1671,7 +1993,7 @@ type DeletePolicyResponse struct {
 
 func (x *DeletePolicyResponse) Reset() {
 	*x = DeletePolicyResponse{}
-	mi := &file_agentguard_v1_admin_proto_msgTypes[28]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1683,7 +2005,7 @@ func (x *DeletePolicyResponse) String() string {
 func (*DeletePolicyResponse) ProtoMessage() {}
 
 func (x *DeletePolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agentguard_v1_admin_proto_msgTypes[28]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1696,7 +2018,7 @@ func (x *DeletePolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeletePolicyResponse.ProtoReflect.Descriptor instead.
 func (*DeletePolicyResponse) Descriptor() ([]byte, []int) {
-	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{28}
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *DeletePolicyResponse) GetRevision() string {
@@ -1721,7 +2043,7 @@ type ListPolicyVersionsRequest struct {
 
 func (x *ListPolicyVersionsRequest) Reset() {
 	*x = ListPolicyVersionsRequest{}
-	mi := &file_agentguard_v1_admin_proto_msgTypes[29]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1733,7 +2055,7 @@ func (x *ListPolicyVersionsRequest) String() string {
 func (*ListPolicyVersionsRequest) ProtoMessage() {}
 
 func (x *ListPolicyVersionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agentguard_v1_admin_proto_msgTypes[29]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1746,7 +2068,7 @@ func (x *ListPolicyVersionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPolicyVersionsRequest.ProtoReflect.Descriptor instead.
 func (*ListPolicyVersionsRequest) Descriptor() ([]byte, []int) {
-	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{29}
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ListPolicyVersionsRequest) GetScope() *Scope {
@@ -1783,7 +2105,7 @@ type ListPolicyVersionsResponse struct {
 
 func (x *ListPolicyVersionsResponse) Reset() {
 	*x = ListPolicyVersionsResponse{}
-	mi := &file_agentguard_v1_admin_proto_msgTypes[30]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1795,7 +2117,7 @@ func (x *ListPolicyVersionsResponse) String() string {
 func (*ListPolicyVersionsResponse) ProtoMessage() {}
 
 func (x *ListPolicyVersionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agentguard_v1_admin_proto_msgTypes[30]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1808,7 +2130,7 @@ func (x *ListPolicyVersionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPolicyVersionsResponse.ProtoReflect.Descriptor instead.
 func (*ListPolicyVersionsResponse) Descriptor() ([]byte, []int) {
-	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{30}
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListPolicyVersionsResponse) GetVersions() []*PolicyVersion {
@@ -1840,7 +2162,7 @@ type RollbackPolicyRequest struct {
 
 func (x *RollbackPolicyRequest) Reset() {
 	*x = RollbackPolicyRequest{}
-	mi := &file_agentguard_v1_admin_proto_msgTypes[31]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1852,7 +2174,7 @@ func (x *RollbackPolicyRequest) String() string {
 func (*RollbackPolicyRequest) ProtoMessage() {}
 
 func (x *RollbackPolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agentguard_v1_admin_proto_msgTypes[31]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1865,7 +2187,7 @@ func (x *RollbackPolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollbackPolicyRequest.ProtoReflect.Descriptor instead.
 func (*RollbackPolicyRequest) Descriptor() ([]byte, []int) {
-	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{31}
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *RollbackPolicyRequest) GetScope() *Scope {
@@ -1904,7 +2226,7 @@ type RollbackPolicyResponse struct {
 
 func (x *RollbackPolicyResponse) Reset() {
 	*x = RollbackPolicyResponse{}
-	mi := &file_agentguard_v1_admin_proto_msgTypes[32]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1916,7 +2238,7 @@ func (x *RollbackPolicyResponse) String() string {
 func (*RollbackPolicyResponse) ProtoMessage() {}
 
 func (x *RollbackPolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agentguard_v1_admin_proto_msgTypes[32]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1929,7 +2251,7 @@ func (x *RollbackPolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollbackPolicyResponse.ProtoReflect.Descriptor instead.
 func (*RollbackPolicyResponse) Descriptor() ([]byte, []int) {
-	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{32}
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *RollbackPolicyResponse) GetPolicy() *Policy {
@@ -1974,13 +2296,15 @@ type TestPolicyRequest struct {
 	Now *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=now,proto3" json:"now,omitempty"`
 	// Whether rules whose action or resource does not match are shown too.
 	ShowUnmatched bool `protobuf:"varint,7,opt,name=show_unmatched,json=showUnmatched,proto3" json:"show_unmatched,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Whether to decide as if no kill switch were on.
+	IgnoreKillSwitches bool `protobuf:"varint,8,opt,name=ignore_kill_switches,json=ignoreKillSwitches,proto3" json:"ignore_kill_switches,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *TestPolicyRequest) Reset() {
 	*x = TestPolicyRequest{}
-	mi := &file_agentguard_v1_admin_proto_msgTypes[33]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1992,7 +2316,7 @@ func (x *TestPolicyRequest) String() string {
 func (*TestPolicyRequest) ProtoMessage() {}
 
 func (x *TestPolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agentguard_v1_admin_proto_msgTypes[33]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2005,7 +2329,7 @@ func (x *TestPolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestPolicyRequest.ProtoReflect.Descriptor instead.
 func (*TestPolicyRequest) Descriptor() ([]byte, []int) {
-	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{33}
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *TestPolicyRequest) GetSubject() isTestPolicyRequest_Subject {
@@ -2068,6 +2392,13 @@ func (x *TestPolicyRequest) GetShowUnmatched() bool {
 	return false
 }
 
+func (x *TestPolicyRequest) GetIgnoreKillSwitches() bool {
+	if x != nil {
+		return x.IgnoreKillSwitches
+	}
+	return false
+}
+
 type isTestPolicyRequest_Subject interface {
 	isTestPolicyRequest_Subject()
 }
@@ -2113,7 +2444,7 @@ type RuleExplanation struct {
 
 func (x *RuleExplanation) Reset() {
 	*x = RuleExplanation{}
-	mi := &file_agentguard_v1_admin_proto_msgTypes[34]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2125,7 +2456,7 @@ func (x *RuleExplanation) String() string {
 func (*RuleExplanation) ProtoMessage() {}
 
 func (x *RuleExplanation) ProtoReflect() protoreflect.Message {
-	mi := &file_agentguard_v1_admin_proto_msgTypes[34]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2138,7 +2469,7 @@ func (x *RuleExplanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuleExplanation.ProtoReflect.Descriptor instead.
 func (*RuleExplanation) Descriptor() ([]byte, []int) {
-	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{34}
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *RuleExplanation) GetScope() ScopeKind {
@@ -2227,7 +2558,7 @@ type TestPolicyResponse struct {
 
 func (x *TestPolicyResponse) Reset() {
 	*x = TestPolicyResponse{}
-	mi := &file_agentguard_v1_admin_proto_msgTypes[35]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2239,7 +2570,7 @@ func (x *TestPolicyResponse) String() string {
 func (*TestPolicyResponse) ProtoMessage() {}
 
 func (x *TestPolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agentguard_v1_admin_proto_msgTypes[35]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2252,7 +2583,7 @@ func (x *TestPolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestPolicyResponse.ProtoReflect.Descriptor instead.
 func (*TestPolicyResponse) Descriptor() ([]byte, []int) {
-	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{35}
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *TestPolicyResponse) GetDecision() *Decision {
@@ -2321,7 +2652,7 @@ type ListAuditRecordsRequest struct {
 
 func (x *ListAuditRecordsRequest) Reset() {
 	*x = ListAuditRecordsRequest{}
-	mi := &file_agentguard_v1_admin_proto_msgTypes[36]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2333,7 +2664,7 @@ func (x *ListAuditRecordsRequest) String() string {
 func (*ListAuditRecordsRequest) ProtoMessage() {}
 
 func (x *ListAuditRecordsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agentguard_v1_admin_proto_msgTypes[36]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2346,7 +2677,7 @@ func (x *ListAuditRecordsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditRecordsRequest.ProtoReflect.Descriptor instead.
 func (*ListAuditRecordsRequest) Descriptor() ([]byte, []int) {
-	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{36}
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ListAuditRecordsRequest) GetFilter() *RecordFilter {
@@ -2390,7 +2721,7 @@ type ListAuditRecordsResponse struct {
 
 func (x *ListAuditRecordsResponse) Reset() {
 	*x = ListAuditRecordsResponse{}
-	mi := &file_agentguard_v1_admin_proto_msgTypes[37]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2402,7 +2733,7 @@ func (x *ListAuditRecordsResponse) String() string {
 func (*ListAuditRecordsResponse) ProtoMessage() {}
 
 func (x *ListAuditRecordsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agentguard_v1_admin_proto_msgTypes[37]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2415,7 +2746,7 @@ func (x *ListAuditRecordsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditRecordsResponse.ProtoReflect.Descriptor instead.
 func (*ListAuditRecordsResponse) Descriptor() ([]byte, []int) {
-	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{37}
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ListAuditRecordsResponse) GetRecords() []*AuditRecord {
@@ -2445,7 +2776,7 @@ type FollowAuditRequest struct {
 
 func (x *FollowAuditRequest) Reset() {
 	*x = FollowAuditRequest{}
-	mi := &file_agentguard_v1_admin_proto_msgTypes[38]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2457,7 +2788,7 @@ func (x *FollowAuditRequest) String() string {
 func (*FollowAuditRequest) ProtoMessage() {}
 
 func (x *FollowAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agentguard_v1_admin_proto_msgTypes[38]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2470,7 +2801,7 @@ func (x *FollowAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FollowAuditRequest.ProtoReflect.Descriptor instead.
 func (*FollowAuditRequest) Descriptor() ([]byte, []int) {
-	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{38}
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *FollowAuditRequest) GetFilter() *RecordFilter {
@@ -2500,7 +2831,7 @@ type FollowAuditResponse struct {
 
 func (x *FollowAuditResponse) Reset() {
 	*x = FollowAuditResponse{}
-	mi := &file_agentguard_v1_admin_proto_msgTypes[39]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2512,7 +2843,7 @@ func (x *FollowAuditResponse) String() string {
 func (*FollowAuditResponse) ProtoMessage() {}
 
 func (x *FollowAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agentguard_v1_admin_proto_msgTypes[39]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2525,7 +2856,7 @@ func (x *FollowAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FollowAuditResponse.ProtoReflect.Descriptor instead.
 func (*FollowAuditResponse) Descriptor() ([]byte, []int) {
-	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{39}
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *FollowAuditResponse) GetRecords() []*AuditRecord {
@@ -2553,7 +2884,7 @@ type VerifyAuditRequest struct {
 
 func (x *VerifyAuditRequest) Reset() {
 	*x = VerifyAuditRequest{}
-	mi := &file_agentguard_v1_admin_proto_msgTypes[40]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2565,7 +2896,7 @@ func (x *VerifyAuditRequest) String() string {
 func (*VerifyAuditRequest) ProtoMessage() {}
 
 func (x *VerifyAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agentguard_v1_admin_proto_msgTypes[40]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2578,7 +2909,7 @@ func (x *VerifyAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyAuditRequest.ProtoReflect.Descriptor instead.
 func (*VerifyAuditRequest) Descriptor() ([]byte, []int) {
-	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{40}
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *VerifyAuditRequest) GetChainId() string {
@@ -2605,7 +2936,7 @@ type VerifyAuditResponse struct {
 
 func (x *VerifyAuditResponse) Reset() {
 	*x = VerifyAuditResponse{}
-	mi := &file_agentguard_v1_admin_proto_msgTypes[41]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2617,7 +2948,7 @@ func (x *VerifyAuditResponse) String() string {
 func (*VerifyAuditResponse) ProtoMessage() {}
 
 func (x *VerifyAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agentguard_v1_admin_proto_msgTypes[41]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2630,7 +2961,7 @@ func (x *VerifyAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyAuditResponse.ProtoReflect.Descriptor instead.
 func (*VerifyAuditResponse) Descriptor() ([]byte, []int) {
-	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{41}
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *VerifyAuditResponse) GetEvent() isVerifyAuditResponse_Event {
@@ -2701,7 +3032,7 @@ type GetStatsRequest struct {
 
 func (x *GetStatsRequest) Reset() {
 	*x = GetStatsRequest{}
-	mi := &file_agentguard_v1_admin_proto_msgTypes[42]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2713,7 +3044,7 @@ func (x *GetStatsRequest) String() string {
 func (*GetStatsRequest) ProtoMessage() {}
 
 func (x *GetStatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agentguard_v1_admin_proto_msgTypes[42]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2726,7 +3057,7 @@ func (x *GetStatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatsRequest.ProtoReflect.Descriptor instead.
 func (*GetStatsRequest) Descriptor() ([]byte, []int) {
-	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{42}
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{47}
 }
 
 // The answer to `GetStats`. Counts of acts are this replica's, since it started.
@@ -2764,7 +3095,7 @@ type GetStatsResponse struct {
 
 func (x *GetStatsResponse) Reset() {
 	*x = GetStatsResponse{}
-	mi := &file_agentguard_v1_admin_proto_msgTypes[43]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2776,7 +3107,7 @@ func (x *GetStatsResponse) String() string {
 func (*GetStatsResponse) ProtoMessage() {}
 
 func (x *GetStatsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agentguard_v1_admin_proto_msgTypes[43]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2789,7 +3120,7 @@ func (x *GetStatsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatsResponse.ProtoReflect.Descriptor instead.
 func (*GetStatsResponse) Descriptor() ([]byte, []int) {
-	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{43}
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *GetStatsResponse) GetVersion() string {
@@ -2896,7 +3227,7 @@ type ReasonCodeCount struct {
 
 func (x *ReasonCodeCount) Reset() {
 	*x = ReasonCodeCount{}
-	mi := &file_agentguard_v1_admin_proto_msgTypes[44]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2908,7 +3239,7 @@ func (x *ReasonCodeCount) String() string {
 func (*ReasonCodeCount) ProtoMessage() {}
 
 func (x *ReasonCodeCount) ProtoReflect() protoreflect.Message {
-	mi := &file_agentguard_v1_admin_proto_msgTypes[44]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2921,7 +3252,7 @@ func (x *ReasonCodeCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReasonCodeCount.ProtoReflect.Descriptor instead.
 func (*ReasonCodeCount) Descriptor() ([]byte, []int) {
-	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{44}
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ReasonCodeCount) GetReasonCode() ReasonCode {
@@ -2957,7 +3288,7 @@ type AuditStats struct {
 
 func (x *AuditStats) Reset() {
 	*x = AuditStats{}
-	mi := &file_agentguard_v1_admin_proto_msgTypes[45]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2969,7 +3300,7 @@ func (x *AuditStats) String() string {
 func (*AuditStats) ProtoMessage() {}
 
 func (x *AuditStats) ProtoReflect() protoreflect.Message {
-	mi := &file_agentguard_v1_admin_proto_msgTypes[45]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2982,7 +3313,7 @@ func (x *AuditStats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditStats.ProtoReflect.Descriptor instead.
 func (*AuditStats) Descriptor() ([]byte, []int) {
-	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{45}
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *AuditStats) GetMode() string {
@@ -3049,7 +3380,7 @@ type RateLimitStats struct {
 
 func (x *RateLimitStats) Reset() {
 	*x = RateLimitStats{}
-	mi := &file_agentguard_v1_admin_proto_msgTypes[46]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3061,7 +3392,7 @@ func (x *RateLimitStats) String() string {
 func (*RateLimitStats) ProtoMessage() {}
 
 func (x *RateLimitStats) ProtoReflect() protoreflect.Message {
-	mi := &file_agentguard_v1_admin_proto_msgTypes[46]
+	mi := &file_agentguard_v1_admin_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3074,7 +3405,7 @@ func (x *RateLimitStats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RateLimitStats.ProtoReflect.Descriptor instead.
 func (*RateLimitStats) Descriptor() ([]byte, []int) {
-	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{46}
+	return file_agentguard_v1_admin_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *RateLimitStats) GetStorage() string {
@@ -3205,7 +3536,32 @@ const file_agentguard_v1_admin_proto_rawDesc = "" +
 	"\bagent_id\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\aagentId\"O\n" +
 	"\x14GetRateLimitResponse\x127\n" +
 	"\n" +
-	"rate_limit\x18\x01 \x01(\v2\x18.agentguard.v1.RateLimitR\trateLimit\"{\n" +
+	"rate_limit\x18\x01 \x01(\v2\x18.agentguard.v1.RateLimitR\trateLimit\"\xe4\x01\n" +
+	"\n" +
+	"KillSwitch\x12*\n" +
+	"\x05scope\x18\x01 \x01(\v2\x14.agentguard.v1.ScopeR\x05scope\x12\x13\n" +
+	"\x05is_on\x18\x02 \x01(\bR\x04isOn\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x14\n" +
+	"\x05actor\x18\x04 \x01(\tR\x05actor\x12;\n" +
+	"\vupdate_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"updateTime\x12*\n" +
+	"\x11this_replica_only\x18\x06 \x01(\bR\x0fthisReplicaOnly\"\x90\x01\n" +
+	"\x14SetKillSwitchRequest\x120\n" +
+	"\x05scope\x18\x01 \x01(\v2\x14.agentguard.v1.ScopeB\x04\xe2A\x01\x02R\x05scope\x12\x1e\n" +
+	"\x05is_on\x18\x02 \x01(\bB\x04\xe2A\x01\x02H\x00R\x04isOn\x88\x01\x01\x12\x1c\n" +
+	"\x06reason\x18\x03 \x01(\tB\x04\xe2A\x01\x01R\x06reasonB\b\n" +
+	"\x06_is_on\"o\n" +
+	"\x15SetKillSwitchResponse\x12:\n" +
+	"\vkill_switch\x18\x01 \x01(\v2\x19.agentguard.v1.KillSwitchR\n" +
+	"killSwitch\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\tR\brevision\"a\n" +
+	"\x17ListKillSwitchesRequest\x12!\n" +
+	"\tpage_size\x18\x01 \x01(\x05B\x04\xe2A\x01\x01R\bpageSize\x12#\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tB\x04\xe2A\x01\x01R\tpageToken\"\x82\x01\n" +
+	"\x18ListKillSwitchesResponse\x12>\n" +
+	"\rkill_switches\x18\x01 \x03(\v2\x19.agentguard.v1.KillSwitchR\fkillSwitches\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"{\n" +
 	"\x15CreateAgentKeyRequest\x12\x1f\n" +
 	"\bagent_id\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\aagentId\x12A\n" +
 	"\vexpire_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x01R\n" +
@@ -3266,7 +3622,7 @@ const file_agentguard_v1_admin_proto_rawDesc = "" +
 	"\x16RollbackPolicyResponse\x12-\n" +
 	"\x06policy\x18\x01 \x01(\v2\x15.agentguard.v1.PolicyR\x06policy\x128\n" +
 	"\bwarnings\x18\x02 \x03(\v2\x1c.agentguard.v1.PolicyWarningR\bwarnings\x12\x1a\n" +
-	"\brevision\x18\x03 \x01(\tR\brevision\"\xf5\x02\n" +
+	"\brevision\x18\x03 \x01(\tR\brevision\"\xad\x03\n" +
 	"\x11TestPolicyRequest\x12\x1b\n" +
 	"\bagent_id\x18\x01 \x01(\tH\x00R\aagentId\x12,\n" +
 	"\x05agent\x18\x02 \x01(\v2\x14.agentguard.v1.AgentH\x00R\x05agent\x12=\n" +
@@ -3276,7 +3632,8 @@ const file_agentguard_v1_admin_proto_rawDesc = "" +
 	"candidates\x12-\n" +
 	"\x0fcandidates_only\x18\x05 \x01(\bB\x04\xe2A\x01\x01R\x0ecandidatesOnly\x122\n" +
 	"\x03now\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x01R\x03now\x12+\n" +
-	"\x0eshow_unmatched\x18\a \x01(\bB\x04\xe2A\x01\x01R\rshowUnmatchedB\t\n" +
+	"\x0eshow_unmatched\x18\a \x01(\bB\x04\xe2A\x01\x01R\rshowUnmatched\x126\n" +
+	"\x14ignore_kill_switches\x18\b \x01(\bB\x04\xe2A\x01\x01R\x12ignoreKillSwitchesB\t\n" +
 	"\asubject\"\xce\x02\n" +
 	"\x0fRuleExplanation\x12.\n" +
 	"\x05scope\x18\x01 \x01(\x0e2\x18.agentguard.v1.ScopeKindR\x05scope\x12\x1b\n" +
@@ -3369,7 +3726,7 @@ const file_agentguard_v1_admin_proto_rawDesc = "" +
 	"\x1cRULE_OUTCOME_CONDITION_FALSE\x10\x02\x12\x16\n" +
 	"\x12RULE_OUTCOME_ERROR\x10\x03\x12\x1c\n" +
 	"\x18RULE_OUTCOME_NOT_MATCHED\x10\x04\x12\x1e\n" +
-	"\x1aRULE_OUTCOME_NOT_EVALUATED\x10\x052\xe3\x15\n" +
+	"\x1aRULE_OUTCOME_NOT_EVALUATED\x10\x052\xdd\x17\n" +
 	"\fAdminService\x12o\n" +
 	"\vCreateAgent\x12!.agentguard.v1.CreateAgentRequest\x1a\".agentguard.v1.CreateAgentResponse\"\x19\x82\xd3\xe4\x93\x02\x13:\x05agent\"\n" +
 	"/v1/agents\x12j\n" +
@@ -3380,7 +3737,9 @@ const file_agentguard_v1_admin_proto_rawDesc = "" +
 	"\vUpdateAgent\x12!.agentguard.v1.UpdateAgentRequest\x1a\".agentguard.v1.UpdateAgentResponse\"*\x82\xd3\xe4\x93\x02$:\x05agent2\x1b/v1/agents/{agent.agent_id}\x12s\n" +
 	"\vDeleteAgent\x12!.agentguard.v1.DeleteAgentRequest\x1a\".agentguard.v1.DeleteAgentResponse\"\x1d\x82\xd3\xe4\x93\x02\x17*\x15/v1/agents/{agent_id}\x12\x84\x01\n" +
 	"\fSetRateLimit\x12\".agentguard.v1.SetRateLimitRequest\x1a#.agentguard.v1.SetRateLimitResponse\"+\x82\xd3\xe4\x93\x02%:\x01*\x1a /v1/agents/{agent_id}/rate-limit\x12\x81\x01\n" +
-	"\fGetRateLimit\x12\".agentguard.v1.GetRateLimitRequest\x1a#.agentguard.v1.GetRateLimitResponse\"(\x82\xd3\xe4\x93\x02\"\x12 /v1/agents/{agent_id}/rate-limit\x12\x84\x01\n" +
+	"\fGetRateLimit\x12\".agentguard.v1.GetRateLimitRequest\x1a#.agentguard.v1.GetRateLimitResponse\"(\x82\xd3\xe4\x93\x02\"\x12 /v1/agents/{agent_id}/rate-limit\x12x\n" +
+	"\rSetKillSwitch\x12#.agentguard.v1.SetKillSwitchRequest\x1a$.agentguard.v1.SetKillSwitchResponse\"\x1c\x82\xd3\xe4\x93\x02\x16:\x01*\x1a\x11/v1/kill-switches\x12~\n" +
+	"\x10ListKillSwitches\x12&.agentguard.v1.ListKillSwitchesRequest\x1a'.agentguard.v1.ListKillSwitchesResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/kill-switches\x12\x84\x01\n" +
 	"\x0eCreateAgentKey\x12$.agentguard.v1.CreateAgentKeyRequest\x1a%.agentguard.v1.CreateAgentKeyResponse\"%\x82\xd3\xe4\x93\x02\x1f:\x01*\"\x1a/v1/agents/{agent_id}/keys\x12~\n" +
 	"\rListAgentKeys\x12#.agentguard.v1.ListAgentKeysRequest\x1a$.agentguard.v1.ListAgentKeysResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/agents/{agent_id}/keys\x12\x82\x01\n" +
 	"\x0eRevokeAgentKey\x12$.agentguard.v1.RevokeAgentKeyRequest\x1a%.agentguard.v1.RevokeAgentKeyResponse\"#\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/v1/keys/{key_id}:revoke\x12l\n" +
@@ -3410,7 +3769,7 @@ func file_agentguard_v1_admin_proto_rawDescGZIP() []byte {
 }
 
 var file_agentguard_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_agentguard_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
+var file_agentguard_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 52)
 var file_agentguard_v1_admin_proto_goTypes = []any{
 	(RuleOutcome)(0),                   // 0: agentguard.v1.RuleOutcome
 	(*CreateAgentRequest)(nil),         // 1: agentguard.v1.CreateAgentRequest
@@ -3428,156 +3787,170 @@ var file_agentguard_v1_admin_proto_goTypes = []any{
 	(*SetRateLimitResponse)(nil),       // 13: agentguard.v1.SetRateLimitResponse
 	(*GetRateLimitRequest)(nil),        // 14: agentguard.v1.GetRateLimitRequest
 	(*GetRateLimitResponse)(nil),       // 15: agentguard.v1.GetRateLimitResponse
-	(*CreateAgentKeyRequest)(nil),      // 16: agentguard.v1.CreateAgentKeyRequest
-	(*CreateAgentKeyResponse)(nil),     // 17: agentguard.v1.CreateAgentKeyResponse
-	(*ListAgentKeysRequest)(nil),       // 18: agentguard.v1.ListAgentKeysRequest
-	(*ListAgentKeysResponse)(nil),      // 19: agentguard.v1.ListAgentKeysResponse
-	(*RevokeAgentKeyRequest)(nil),      // 20: agentguard.v1.RevokeAgentKeyRequest
-	(*RevokeAgentKeyResponse)(nil),     // 21: agentguard.v1.RevokeAgentKeyResponse
-	(*SetPolicyRequest)(nil),           // 22: agentguard.v1.SetPolicyRequest
-	(*SetPolicyResponse)(nil),          // 23: agentguard.v1.SetPolicyResponse
-	(*GetPolicyRequest)(nil),           // 24: agentguard.v1.GetPolicyRequest
-	(*GetPolicyResponse)(nil),          // 25: agentguard.v1.GetPolicyResponse
-	(*ListPoliciesRequest)(nil),        // 26: agentguard.v1.ListPoliciesRequest
-	(*ListPoliciesResponse)(nil),       // 27: agentguard.v1.ListPoliciesResponse
-	(*DeletePolicyRequest)(nil),        // 28: agentguard.v1.DeletePolicyRequest
-	(*DeletePolicyResponse)(nil),       // 29: agentguard.v1.DeletePolicyResponse
-	(*ListPolicyVersionsRequest)(nil),  // 30: agentguard.v1.ListPolicyVersionsRequest
-	(*ListPolicyVersionsResponse)(nil), // 31: agentguard.v1.ListPolicyVersionsResponse
-	(*RollbackPolicyRequest)(nil),      // 32: agentguard.v1.RollbackPolicyRequest
-	(*RollbackPolicyResponse)(nil),     // 33: agentguard.v1.RollbackPolicyResponse
-	(*TestPolicyRequest)(nil),          // 34: agentguard.v1.TestPolicyRequest
-	(*RuleExplanation)(nil),            // 35: agentguard.v1.RuleExplanation
-	(*TestPolicyResponse)(nil),         // 36: agentguard.v1.TestPolicyResponse
-	(*ListAuditRecordsRequest)(nil),    // 37: agentguard.v1.ListAuditRecordsRequest
-	(*ListAuditRecordsResponse)(nil),   // 38: agentguard.v1.ListAuditRecordsResponse
-	(*FollowAuditRequest)(nil),         // 39: agentguard.v1.FollowAuditRequest
-	(*FollowAuditResponse)(nil),        // 40: agentguard.v1.FollowAuditResponse
-	(*VerifyAuditRequest)(nil),         // 41: agentguard.v1.VerifyAuditRequest
-	(*VerifyAuditResponse)(nil),        // 42: agentguard.v1.VerifyAuditResponse
-	(*GetStatsRequest)(nil),            // 43: agentguard.v1.GetStatsRequest
-	(*GetStatsResponse)(nil),           // 44: agentguard.v1.GetStatsResponse
-	(*ReasonCodeCount)(nil),            // 45: agentguard.v1.ReasonCodeCount
-	(*AuditStats)(nil),                 // 46: agentguard.v1.AuditStats
-	(*RateLimitStats)(nil),             // 47: agentguard.v1.RateLimitStats
-	(*Agent)(nil),                      // 48: agentguard.v1.Agent
-	(*timestamppb.Timestamp)(nil),      // 49: google.protobuf.Timestamp
-	(*AgentKey)(nil),                   // 50: agentguard.v1.AgentKey
-	(*fieldmaskpb.FieldMask)(nil),      // 51: google.protobuf.FieldMask
-	(*Policy)(nil),                     // 52: agentguard.v1.Policy
-	(*PolicyWarning)(nil),              // 53: agentguard.v1.PolicyWarning
-	(*Scope)(nil),                      // 54: agentguard.v1.Scope
-	(*PolicySummary)(nil),              // 55: agentguard.v1.PolicySummary
-	(*PolicyVersion)(nil),              // 56: agentguard.v1.PolicyVersion
-	(*EnforceRequest)(nil),             // 57: agentguard.v1.EnforceRequest
-	(ScopeKind)(0),                     // 58: agentguard.v1.ScopeKind
-	(RuleList)(0),                      // 59: agentguard.v1.RuleList
-	(*Decision)(nil),                   // 60: agentguard.v1.Decision
-	(*RecordFilter)(nil),               // 61: agentguard.v1.RecordFilter
-	(*AuditRecord)(nil),                // 62: agentguard.v1.AuditRecord
-	(*VerifyProgress)(nil),             // 63: agentguard.v1.VerifyProgress
-	(*VerifyFinding)(nil),              // 64: agentguard.v1.VerifyFinding
-	(*VerifySummary)(nil),              // 65: agentguard.v1.VerifySummary
-	(ReasonCode)(0),                    // 66: agentguard.v1.ReasonCode
+	(*KillSwitch)(nil),                 // 16: agentguard.v1.KillSwitch
+	(*SetKillSwitchRequest)(nil),       // 17: agentguard.v1.SetKillSwitchRequest
+	(*SetKillSwitchResponse)(nil),      // 18: agentguard.v1.SetKillSwitchResponse
+	(*ListKillSwitchesRequest)(nil),    // 19: agentguard.v1.ListKillSwitchesRequest
+	(*ListKillSwitchesResponse)(nil),   // 20: agentguard.v1.ListKillSwitchesResponse
+	(*CreateAgentKeyRequest)(nil),      // 21: agentguard.v1.CreateAgentKeyRequest
+	(*CreateAgentKeyResponse)(nil),     // 22: agentguard.v1.CreateAgentKeyResponse
+	(*ListAgentKeysRequest)(nil),       // 23: agentguard.v1.ListAgentKeysRequest
+	(*ListAgentKeysResponse)(nil),      // 24: agentguard.v1.ListAgentKeysResponse
+	(*RevokeAgentKeyRequest)(nil),      // 25: agentguard.v1.RevokeAgentKeyRequest
+	(*RevokeAgentKeyResponse)(nil),     // 26: agentguard.v1.RevokeAgentKeyResponse
+	(*SetPolicyRequest)(nil),           // 27: agentguard.v1.SetPolicyRequest
+	(*SetPolicyResponse)(nil),          // 28: agentguard.v1.SetPolicyResponse
+	(*GetPolicyRequest)(nil),           // 29: agentguard.v1.GetPolicyRequest
+	(*GetPolicyResponse)(nil),          // 30: agentguard.v1.GetPolicyResponse
+	(*ListPoliciesRequest)(nil),        // 31: agentguard.v1.ListPoliciesRequest
+	(*ListPoliciesResponse)(nil),       // 32: agentguard.v1.ListPoliciesResponse
+	(*DeletePolicyRequest)(nil),        // 33: agentguard.v1.DeletePolicyRequest
+	(*DeletePolicyResponse)(nil),       // 34: agentguard.v1.DeletePolicyResponse
+	(*ListPolicyVersionsRequest)(nil),  // 35: agentguard.v1.ListPolicyVersionsRequest
+	(*ListPolicyVersionsResponse)(nil), // 36: agentguard.v1.ListPolicyVersionsResponse
+	(*RollbackPolicyRequest)(nil),      // 37: agentguard.v1.RollbackPolicyRequest
+	(*RollbackPolicyResponse)(nil),     // 38: agentguard.v1.RollbackPolicyResponse
+	(*TestPolicyRequest)(nil),          // 39: agentguard.v1.TestPolicyRequest
+	(*RuleExplanation)(nil),            // 40: agentguard.v1.RuleExplanation
+	(*TestPolicyResponse)(nil),         // 41: agentguard.v1.TestPolicyResponse
+	(*ListAuditRecordsRequest)(nil),    // 42: agentguard.v1.ListAuditRecordsRequest
+	(*ListAuditRecordsResponse)(nil),   // 43: agentguard.v1.ListAuditRecordsResponse
+	(*FollowAuditRequest)(nil),         // 44: agentguard.v1.FollowAuditRequest
+	(*FollowAuditResponse)(nil),        // 45: agentguard.v1.FollowAuditResponse
+	(*VerifyAuditRequest)(nil),         // 46: agentguard.v1.VerifyAuditRequest
+	(*VerifyAuditResponse)(nil),        // 47: agentguard.v1.VerifyAuditResponse
+	(*GetStatsRequest)(nil),            // 48: agentguard.v1.GetStatsRequest
+	(*GetStatsResponse)(nil),           // 49: agentguard.v1.GetStatsResponse
+	(*ReasonCodeCount)(nil),            // 50: agentguard.v1.ReasonCodeCount
+	(*AuditStats)(nil),                 // 51: agentguard.v1.AuditStats
+	(*RateLimitStats)(nil),             // 52: agentguard.v1.RateLimitStats
+	(*Agent)(nil),                      // 53: agentguard.v1.Agent
+	(*timestamppb.Timestamp)(nil),      // 54: google.protobuf.Timestamp
+	(*AgentKey)(nil),                   // 55: agentguard.v1.AgentKey
+	(*fieldmaskpb.FieldMask)(nil),      // 56: google.protobuf.FieldMask
+	(*Scope)(nil),                      // 57: agentguard.v1.Scope
+	(*Policy)(nil),                     // 58: agentguard.v1.Policy
+	(*PolicyWarning)(nil),              // 59: agentguard.v1.PolicyWarning
+	(*PolicySummary)(nil),              // 60: agentguard.v1.PolicySummary
+	(*PolicyVersion)(nil),              // 61: agentguard.v1.PolicyVersion
+	(*EnforceRequest)(nil),             // 62: agentguard.v1.EnforceRequest
+	(ScopeKind)(0),                     // 63: agentguard.v1.ScopeKind
+	(RuleList)(0),                      // 64: agentguard.v1.RuleList
+	(*Decision)(nil),                   // 65: agentguard.v1.Decision
+	(*RecordFilter)(nil),               // 66: agentguard.v1.RecordFilter
+	(*AuditRecord)(nil),                // 67: agentguard.v1.AuditRecord
+	(*VerifyProgress)(nil),             // 68: agentguard.v1.VerifyProgress
+	(*VerifyFinding)(nil),              // 69: agentguard.v1.VerifyFinding
+	(*VerifySummary)(nil),              // 70: agentguard.v1.VerifySummary
+	(ReasonCode)(0),                    // 71: agentguard.v1.ReasonCode
 }
 var file_agentguard_v1_admin_proto_depIdxs = []int32{
-	48, // 0: agentguard.v1.CreateAgentRequest.agent:type_name -> agentguard.v1.Agent
-	49, // 1: agentguard.v1.CreateAgentRequest.key_expire_time:type_name -> google.protobuf.Timestamp
-	48, // 2: agentguard.v1.CreateAgentResponse.agent:type_name -> agentguard.v1.Agent
-	50, // 3: agentguard.v1.CreateAgentResponse.key:type_name -> agentguard.v1.AgentKey
-	48, // 4: agentguard.v1.GetAgentResponse.agent:type_name -> agentguard.v1.Agent
-	48, // 5: agentguard.v1.ListAgentsResponse.agents:type_name -> agentguard.v1.Agent
-	48, // 6: agentguard.v1.UpdateAgentRequest.agent:type_name -> agentguard.v1.Agent
-	51, // 7: agentguard.v1.UpdateAgentRequest.update_mask:type_name -> google.protobuf.FieldMask
-	48, // 8: agentguard.v1.UpdateAgentResponse.agent:type_name -> agentguard.v1.Agent
-	48, // 9: agentguard.v1.DeleteAgentResponse.agent:type_name -> agentguard.v1.Agent
+	53, // 0: agentguard.v1.CreateAgentRequest.agent:type_name -> agentguard.v1.Agent
+	54, // 1: agentguard.v1.CreateAgentRequest.key_expire_time:type_name -> google.protobuf.Timestamp
+	53, // 2: agentguard.v1.CreateAgentResponse.agent:type_name -> agentguard.v1.Agent
+	55, // 3: agentguard.v1.CreateAgentResponse.key:type_name -> agentguard.v1.AgentKey
+	53, // 4: agentguard.v1.GetAgentResponse.agent:type_name -> agentguard.v1.Agent
+	53, // 5: agentguard.v1.ListAgentsResponse.agents:type_name -> agentguard.v1.Agent
+	53, // 6: agentguard.v1.UpdateAgentRequest.agent:type_name -> agentguard.v1.Agent
+	56, // 7: agentguard.v1.UpdateAgentRequest.update_mask:type_name -> google.protobuf.FieldMask
+	53, // 8: agentguard.v1.UpdateAgentResponse.agent:type_name -> agentguard.v1.Agent
+	53, // 9: agentguard.v1.DeleteAgentResponse.agent:type_name -> agentguard.v1.Agent
 	11, // 10: agentguard.v1.SetRateLimitResponse.rate_limit:type_name -> agentguard.v1.RateLimit
 	11, // 11: agentguard.v1.GetRateLimitResponse.rate_limit:type_name -> agentguard.v1.RateLimit
-	49, // 12: agentguard.v1.CreateAgentKeyRequest.expire_time:type_name -> google.protobuf.Timestamp
-	50, // 13: agentguard.v1.CreateAgentKeyResponse.key:type_name -> agentguard.v1.AgentKey
-	50, // 14: agentguard.v1.ListAgentKeysResponse.keys:type_name -> agentguard.v1.AgentKey
-	50, // 15: agentguard.v1.RevokeAgentKeyResponse.key:type_name -> agentguard.v1.AgentKey
-	52, // 16: agentguard.v1.SetPolicyRequest.policy:type_name -> agentguard.v1.Policy
-	52, // 17: agentguard.v1.SetPolicyResponse.policy:type_name -> agentguard.v1.Policy
-	53, // 18: agentguard.v1.SetPolicyResponse.warnings:type_name -> agentguard.v1.PolicyWarning
-	54, // 19: agentguard.v1.GetPolicyRequest.scope:type_name -> agentguard.v1.Scope
-	52, // 20: agentguard.v1.GetPolicyResponse.policy:type_name -> agentguard.v1.Policy
-	55, // 21: agentguard.v1.ListPoliciesResponse.policies:type_name -> agentguard.v1.PolicySummary
-	54, // 22: agentguard.v1.DeletePolicyRequest.scope:type_name -> agentguard.v1.Scope
-	54, // 23: agentguard.v1.ListPolicyVersionsRequest.scope:type_name -> agentguard.v1.Scope
-	56, // 24: agentguard.v1.ListPolicyVersionsResponse.versions:type_name -> agentguard.v1.PolicyVersion
-	54, // 25: agentguard.v1.RollbackPolicyRequest.scope:type_name -> agentguard.v1.Scope
-	52, // 26: agentguard.v1.RollbackPolicyResponse.policy:type_name -> agentguard.v1.Policy
-	53, // 27: agentguard.v1.RollbackPolicyResponse.warnings:type_name -> agentguard.v1.PolicyWarning
-	48, // 28: agentguard.v1.TestPolicyRequest.agent:type_name -> agentguard.v1.Agent
-	57, // 29: agentguard.v1.TestPolicyRequest.request:type_name -> agentguard.v1.EnforceRequest
-	52, // 30: agentguard.v1.TestPolicyRequest.candidates:type_name -> agentguard.v1.Policy
-	49, // 31: agentguard.v1.TestPolicyRequest.now:type_name -> google.protobuf.Timestamp
-	58, // 32: agentguard.v1.RuleExplanation.scope:type_name -> agentguard.v1.ScopeKind
-	59, // 33: agentguard.v1.RuleExplanation.list:type_name -> agentguard.v1.RuleList
-	0,  // 34: agentguard.v1.RuleExplanation.outcome:type_name -> agentguard.v1.RuleOutcome
-	60, // 35: agentguard.v1.TestPolicyResponse.decision:type_name -> agentguard.v1.Decision
-	35, // 36: agentguard.v1.TestPolicyResponse.rules:type_name -> agentguard.v1.RuleExplanation
-	53, // 37: agentguard.v1.TestPolicyResponse.warnings:type_name -> agentguard.v1.PolicyWarning
-	61, // 38: agentguard.v1.ListAuditRecordsRequest.filter:type_name -> agentguard.v1.RecordFilter
-	62, // 39: agentguard.v1.ListAuditRecordsResponse.records:type_name -> agentguard.v1.AuditRecord
-	61, // 40: agentguard.v1.FollowAuditRequest.filter:type_name -> agentguard.v1.RecordFilter
-	62, // 41: agentguard.v1.FollowAuditResponse.records:type_name -> agentguard.v1.AuditRecord
-	63, // 42: agentguard.v1.VerifyAuditResponse.progress:type_name -> agentguard.v1.VerifyProgress
-	64, // 43: agentguard.v1.VerifyAuditResponse.finding:type_name -> agentguard.v1.VerifyFinding
-	65, // 44: agentguard.v1.VerifyAuditResponse.summary:type_name -> agentguard.v1.VerifySummary
-	49, // 45: agentguard.v1.GetStatsResponse.start_time:type_name -> google.protobuf.Timestamp
-	45, // 46: agentguard.v1.GetStatsResponse.decisions:type_name -> agentguard.v1.ReasonCodeCount
-	46, // 47: agentguard.v1.GetStatsResponse.audit:type_name -> agentguard.v1.AuditStats
-	47, // 48: agentguard.v1.GetStatsResponse.rate_limits:type_name -> agentguard.v1.RateLimitStats
-	66, // 49: agentguard.v1.ReasonCodeCount.reason_code:type_name -> agentguard.v1.ReasonCode
-	1,  // 50: agentguard.v1.AdminService.CreateAgent:input_type -> agentguard.v1.CreateAgentRequest
-	3,  // 51: agentguard.v1.AdminService.GetAgent:input_type -> agentguard.v1.GetAgentRequest
-	5,  // 52: agentguard.v1.AdminService.ListAgents:input_type -> agentguard.v1.ListAgentsRequest
-	7,  // 53: agentguard.v1.AdminService.UpdateAgent:input_type -> agentguard.v1.UpdateAgentRequest
-	9,  // 54: agentguard.v1.AdminService.DeleteAgent:input_type -> agentguard.v1.DeleteAgentRequest
-	12, // 55: agentguard.v1.AdminService.SetRateLimit:input_type -> agentguard.v1.SetRateLimitRequest
-	14, // 56: agentguard.v1.AdminService.GetRateLimit:input_type -> agentguard.v1.GetRateLimitRequest
-	16, // 57: agentguard.v1.AdminService.CreateAgentKey:input_type -> agentguard.v1.CreateAgentKeyRequest
-	18, // 58: agentguard.v1.AdminService.ListAgentKeys:input_type -> agentguard.v1.ListAgentKeysRequest
-	20, // 59: agentguard.v1.AdminService.RevokeAgentKey:input_type -> agentguard.v1.RevokeAgentKeyRequest
-	22, // 60: agentguard.v1.AdminService.SetPolicy:input_type -> agentguard.v1.SetPolicyRequest
-	24, // 61: agentguard.v1.AdminService.GetPolicy:input_type -> agentguard.v1.GetPolicyRequest
-	26, // 62: agentguard.v1.AdminService.ListPolicies:input_type -> agentguard.v1.ListPoliciesRequest
-	28, // 63: agentguard.v1.AdminService.DeletePolicy:input_type -> agentguard.v1.DeletePolicyRequest
-	30, // 64: agentguard.v1.AdminService.ListPolicyVersions:input_type -> agentguard.v1.ListPolicyVersionsRequest
-	32, // 65: agentguard.v1.AdminService.RollbackPolicy:input_type -> agentguard.v1.RollbackPolicyRequest
-	34, // 66: agentguard.v1.AdminService.TestPolicy:input_type -> agentguard.v1.TestPolicyRequest
-	37, // 67: agentguard.v1.AdminService.ListAuditRecords:input_type -> agentguard.v1.ListAuditRecordsRequest
-	39, // 68: agentguard.v1.AdminService.FollowAudit:input_type -> agentguard.v1.FollowAuditRequest
-	41, // 69: agentguard.v1.AdminService.VerifyAudit:input_type -> agentguard.v1.VerifyAuditRequest
-	43, // 70: agentguard.v1.AdminService.GetStats:input_type -> agentguard.v1.GetStatsRequest
-	2,  // 71: agentguard.v1.AdminService.CreateAgent:output_type -> agentguard.v1.CreateAgentResponse
-	4,  // 72: agentguard.v1.AdminService.GetAgent:output_type -> agentguard.v1.GetAgentResponse
-	6,  // 73: agentguard.v1.AdminService.ListAgents:output_type -> agentguard.v1.ListAgentsResponse
-	8,  // 74: agentguard.v1.AdminService.UpdateAgent:output_type -> agentguard.v1.UpdateAgentResponse
-	10, // 75: agentguard.v1.AdminService.DeleteAgent:output_type -> agentguard.v1.DeleteAgentResponse
-	13, // 76: agentguard.v1.AdminService.SetRateLimit:output_type -> agentguard.v1.SetRateLimitResponse
-	15, // 77: agentguard.v1.AdminService.GetRateLimit:output_type -> agentguard.v1.GetRateLimitResponse
-	17, // 78: agentguard.v1.AdminService.CreateAgentKey:output_type -> agentguard.v1.CreateAgentKeyResponse
-	19, // 79: agentguard.v1.AdminService.ListAgentKeys:output_type -> agentguard.v1.ListAgentKeysResponse
-	21, // 80: agentguard.v1.AdminService.RevokeAgentKey:output_type -> agentguard.v1.RevokeAgentKeyResponse
-	23, // 81: agentguard.v1.AdminService.SetPolicy:output_type -> agentguard.v1.SetPolicyResponse
-	25, // 82: agentguard.v1.AdminService.GetPolicy:output_type -> agentguard.v1.GetPolicyResponse
-	27, // 83: agentguard.v1.AdminService.ListPolicies:output_type -> agentguard.v1.ListPoliciesResponse
-	29, // 84: agentguard.v1.AdminService.DeletePolicy:output_type -> agentguard.v1.DeletePolicyResponse
-	31, // 85: agentguard.v1.AdminService.ListPolicyVersions:output_type -> agentguard.v1.ListPolicyVersionsResponse
-	33, // 86: agentguard.v1.AdminService.RollbackPolicy:output_type -> agentguard.v1.RollbackPolicyResponse
-	36, // 87: agentguard.v1.AdminService.TestPolicy:output_type -> agentguard.v1.TestPolicyResponse
-	38, // 88: agentguard.v1.AdminService.ListAuditRecords:output_type -> agentguard.v1.ListAuditRecordsResponse
-	40, // 89: agentguard.v1.AdminService.FollowAudit:output_type -> agentguard.v1.FollowAuditResponse
-	42, // 90: agentguard.v1.AdminService.VerifyAudit:output_type -> agentguard.v1.VerifyAuditResponse
-	44, // 91: agentguard.v1.AdminService.GetStats:output_type -> agentguard.v1.GetStatsResponse
-	71, // [71:92] is the sub-list for method output_type
-	50, // [50:71] is the sub-list for method input_type
-	50, // [50:50] is the sub-list for extension type_name
-	50, // [50:50] is the sub-list for extension extendee
-	0,  // [0:50] is the sub-list for field type_name
+	57, // 12: agentguard.v1.KillSwitch.scope:type_name -> agentguard.v1.Scope
+	54, // 13: agentguard.v1.KillSwitch.update_time:type_name -> google.protobuf.Timestamp
+	57, // 14: agentguard.v1.SetKillSwitchRequest.scope:type_name -> agentguard.v1.Scope
+	16, // 15: agentguard.v1.SetKillSwitchResponse.kill_switch:type_name -> agentguard.v1.KillSwitch
+	16, // 16: agentguard.v1.ListKillSwitchesResponse.kill_switches:type_name -> agentguard.v1.KillSwitch
+	54, // 17: agentguard.v1.CreateAgentKeyRequest.expire_time:type_name -> google.protobuf.Timestamp
+	55, // 18: agentguard.v1.CreateAgentKeyResponse.key:type_name -> agentguard.v1.AgentKey
+	55, // 19: agentguard.v1.ListAgentKeysResponse.keys:type_name -> agentguard.v1.AgentKey
+	55, // 20: agentguard.v1.RevokeAgentKeyResponse.key:type_name -> agentguard.v1.AgentKey
+	58, // 21: agentguard.v1.SetPolicyRequest.policy:type_name -> agentguard.v1.Policy
+	58, // 22: agentguard.v1.SetPolicyResponse.policy:type_name -> agentguard.v1.Policy
+	59, // 23: agentguard.v1.SetPolicyResponse.warnings:type_name -> agentguard.v1.PolicyWarning
+	57, // 24: agentguard.v1.GetPolicyRequest.scope:type_name -> agentguard.v1.Scope
+	58, // 25: agentguard.v1.GetPolicyResponse.policy:type_name -> agentguard.v1.Policy
+	60, // 26: agentguard.v1.ListPoliciesResponse.policies:type_name -> agentguard.v1.PolicySummary
+	57, // 27: agentguard.v1.DeletePolicyRequest.scope:type_name -> agentguard.v1.Scope
+	57, // 28: agentguard.v1.ListPolicyVersionsRequest.scope:type_name -> agentguard.v1.Scope
+	61, // 29: agentguard.v1.ListPolicyVersionsResponse.versions:type_name -> agentguard.v1.PolicyVersion
+	57, // 30: agentguard.v1.RollbackPolicyRequest.scope:type_name -> agentguard.v1.Scope
+	58, // 31: agentguard.v1.RollbackPolicyResponse.policy:type_name -> agentguard.v1.Policy
+	59, // 32: agentguard.v1.RollbackPolicyResponse.warnings:type_name -> agentguard.v1.PolicyWarning
+	53, // 33: agentguard.v1.TestPolicyRequest.agent:type_name -> agentguard.v1.Agent
+	62, // 34: agentguard.v1.TestPolicyRequest.request:type_name -> agentguard.v1.EnforceRequest
+	58, // 35: agentguard.v1.TestPolicyRequest.candidates:type_name -> agentguard.v1.Policy
+	54, // 36: agentguard.v1.TestPolicyRequest.now:type_name -> google.protobuf.Timestamp
+	63, // 37: agentguard.v1.RuleExplanation.scope:type_name -> agentguard.v1.ScopeKind
+	64, // 38: agentguard.v1.RuleExplanation.list:type_name -> agentguard.v1.RuleList
+	0,  // 39: agentguard.v1.RuleExplanation.outcome:type_name -> agentguard.v1.RuleOutcome
+	65, // 40: agentguard.v1.TestPolicyResponse.decision:type_name -> agentguard.v1.Decision
+	40, // 41: agentguard.v1.TestPolicyResponse.rules:type_name -> agentguard.v1.RuleExplanation
+	59, // 42: agentguard.v1.TestPolicyResponse.warnings:type_name -> agentguard.v1.PolicyWarning
+	66, // 43: agentguard.v1.ListAuditRecordsRequest.filter:type_name -> agentguard.v1.RecordFilter
+	67, // 44: agentguard.v1.ListAuditRecordsResponse.records:type_name -> agentguard.v1.AuditRecord
+	66, // 45: agentguard.v1.FollowAuditRequest.filter:type_name -> agentguard.v1.RecordFilter
+	67, // 46: agentguard.v1.FollowAuditResponse.records:type_name -> agentguard.v1.AuditRecord
+	68, // 47: agentguard.v1.VerifyAuditResponse.progress:type_name -> agentguard.v1.VerifyProgress
+	69, // 48: agentguard.v1.VerifyAuditResponse.finding:type_name -> agentguard.v1.VerifyFinding
+	70, // 49: agentguard.v1.VerifyAuditResponse.summary:type_name -> agentguard.v1.VerifySummary
+	54, // 50: agentguard.v1.GetStatsResponse.start_time:type_name -> google.protobuf.Timestamp
+	50, // 51: agentguard.v1.GetStatsResponse.decisions:type_name -> agentguard.v1.ReasonCodeCount
+	51, // 52: agentguard.v1.GetStatsResponse.audit:type_name -> agentguard.v1.AuditStats
+	52, // 53: agentguard.v1.GetStatsResponse.rate_limits:type_name -> agentguard.v1.RateLimitStats
+	71, // 54: agentguard.v1.ReasonCodeCount.reason_code:type_name -> agentguard.v1.ReasonCode
+	1,  // 55: agentguard.v1.AdminService.CreateAgent:input_type -> agentguard.v1.CreateAgentRequest
+	3,  // 56: agentguard.v1.AdminService.GetAgent:input_type -> agentguard.v1.GetAgentRequest
+	5,  // 57: agentguard.v1.AdminService.ListAgents:input_type -> agentguard.v1.ListAgentsRequest
+	7,  // 58: agentguard.v1.AdminService.UpdateAgent:input_type -> agentguard.v1.UpdateAgentRequest
+	9,  // 59: agentguard.v1.AdminService.DeleteAgent:input_type -> agentguard.v1.DeleteAgentRequest
+	12, // 60: agentguard.v1.AdminService.SetRateLimit:input_type -> agentguard.v1.SetRateLimitRequest
+	14, // 61: agentguard.v1.AdminService.GetRateLimit:input_type -> agentguard.v1.GetRateLimitRequest
+	17, // 62: agentguard.v1.AdminService.SetKillSwitch:input_type -> agentguard.v1.SetKillSwitchRequest
+	19, // 63: agentguard.v1.AdminService.ListKillSwitches:input_type -> agentguard.v1.ListKillSwitchesRequest
+	21, // 64: agentguard.v1.AdminService.CreateAgentKey:input_type -> agentguard.v1.CreateAgentKeyRequest
+	23, // 65: agentguard.v1.AdminService.ListAgentKeys:input_type -> agentguard.v1.ListAgentKeysRequest
+	25, // 66: agentguard.v1.AdminService.RevokeAgentKey:input_type -> agentguard.v1.RevokeAgentKeyRequest
+	27, // 67: agentguard.v1.AdminService.SetPolicy:input_type -> agentguard.v1.SetPolicyRequest
+	29, // 68: agentguard.v1.AdminService.GetPolicy:input_type -> agentguard.v1.GetPolicyRequest
+	31, // 69: agentguard.v1.AdminService.ListPolicies:input_type -> agentguard.v1.ListPoliciesRequest
+	33, // 70: agentguard.v1.AdminService.DeletePolicy:input_type -> agentguard.v1.DeletePolicyRequest
+	35, // 71: agentguard.v1.AdminService.ListPolicyVersions:input_type -> agentguard.v1.ListPolicyVersionsRequest
+	37, // 72: agentguard.v1.AdminService.RollbackPolicy:input_type -> agentguard.v1.RollbackPolicyRequest
+	39, // 73: agentguard.v1.AdminService.TestPolicy:input_type -> agentguard.v1.TestPolicyRequest
+	42, // 74: agentguard.v1.AdminService.ListAuditRecords:input_type -> agentguard.v1.ListAuditRecordsRequest
+	44, // 75: agentguard.v1.AdminService.FollowAudit:input_type -> agentguard.v1.FollowAuditRequest
+	46, // 76: agentguard.v1.AdminService.VerifyAudit:input_type -> agentguard.v1.VerifyAuditRequest
+	48, // 77: agentguard.v1.AdminService.GetStats:input_type -> agentguard.v1.GetStatsRequest
+	2,  // 78: agentguard.v1.AdminService.CreateAgent:output_type -> agentguard.v1.CreateAgentResponse
+	4,  // 79: agentguard.v1.AdminService.GetAgent:output_type -> agentguard.v1.GetAgentResponse
+	6,  // 80: agentguard.v1.AdminService.ListAgents:output_type -> agentguard.v1.ListAgentsResponse
+	8,  // 81: agentguard.v1.AdminService.UpdateAgent:output_type -> agentguard.v1.UpdateAgentResponse
+	10, // 82: agentguard.v1.AdminService.DeleteAgent:output_type -> agentguard.v1.DeleteAgentResponse
+	13, // 83: agentguard.v1.AdminService.SetRateLimit:output_type -> agentguard.v1.SetRateLimitResponse
+	15, // 84: agentguard.v1.AdminService.GetRateLimit:output_type -> agentguard.v1.GetRateLimitResponse
+	18, // 85: agentguard.v1.AdminService.SetKillSwitch:output_type -> agentguard.v1.SetKillSwitchResponse
+	20, // 86: agentguard.v1.AdminService.ListKillSwitches:output_type -> agentguard.v1.ListKillSwitchesResponse
+	22, // 87: agentguard.v1.AdminService.CreateAgentKey:output_type -> agentguard.v1.CreateAgentKeyResponse
+	24, // 88: agentguard.v1.AdminService.ListAgentKeys:output_type -> agentguard.v1.ListAgentKeysResponse
+	26, // 89: agentguard.v1.AdminService.RevokeAgentKey:output_type -> agentguard.v1.RevokeAgentKeyResponse
+	28, // 90: agentguard.v1.AdminService.SetPolicy:output_type -> agentguard.v1.SetPolicyResponse
+	30, // 91: agentguard.v1.AdminService.GetPolicy:output_type -> agentguard.v1.GetPolicyResponse
+	32, // 92: agentguard.v1.AdminService.ListPolicies:output_type -> agentguard.v1.ListPoliciesResponse
+	34, // 93: agentguard.v1.AdminService.DeletePolicy:output_type -> agentguard.v1.DeletePolicyResponse
+	36, // 94: agentguard.v1.AdminService.ListPolicyVersions:output_type -> agentguard.v1.ListPolicyVersionsResponse
+	38, // 95: agentguard.v1.AdminService.RollbackPolicy:output_type -> agentguard.v1.RollbackPolicyResponse
+	41, // 96: agentguard.v1.AdminService.TestPolicy:output_type -> agentguard.v1.TestPolicyResponse
+	43, // 97: agentguard.v1.AdminService.ListAuditRecords:output_type -> agentguard.v1.ListAuditRecordsResponse
+	45, // 98: agentguard.v1.AdminService.FollowAudit:output_type -> agentguard.v1.FollowAuditResponse
+	47, // 99: agentguard.v1.AdminService.VerifyAudit:output_type -> agentguard.v1.VerifyAuditResponse
+	49, // 100: agentguard.v1.AdminService.GetStats:output_type -> agentguard.v1.GetStatsResponse
+	78, // [78:101] is the sub-list for method output_type
+	55, // [55:78] is the sub-list for method input_type
+	55, // [55:55] is the sub-list for extension type_name
+	55, // [55:55] is the sub-list for extension extendee
+	0,  // [0:55] is the sub-list for field type_name
 }
 
 func init() { file_agentguard_v1_admin_proto_init() }
@@ -3591,11 +3964,12 @@ func file_agentguard_v1_admin_proto_init() {
 	file_agentguard_v1_enforcement_proto_init()
 	file_agentguard_v1_policy_proto_init()
 	file_agentguard_v1_admin_proto_msgTypes[4].OneofWrappers = []any{}
-	file_agentguard_v1_admin_proto_msgTypes[33].OneofWrappers = []any{
+	file_agentguard_v1_admin_proto_msgTypes[16].OneofWrappers = []any{}
+	file_agentguard_v1_admin_proto_msgTypes[38].OneofWrappers = []any{
 		(*TestPolicyRequest_AgentId)(nil),
 		(*TestPolicyRequest_Agent)(nil),
 	}
-	file_agentguard_v1_admin_proto_msgTypes[41].OneofWrappers = []any{
+	file_agentguard_v1_admin_proto_msgTypes[46].OneofWrappers = []any{
 		(*VerifyAuditResponse_Progress)(nil),
 		(*VerifyAuditResponse_Finding)(nil),
 		(*VerifyAuditResponse_Summary)(nil),
@@ -3606,7 +3980,7 @@ func file_agentguard_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agentguard_v1_admin_proto_rawDesc), len(file_agentguard_v1_admin_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   47,
+			NumMessages:   52,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -26,6 +26,8 @@ const (
 	AdminService_DeleteAgent_FullMethodName        = "/agentguard.v1.AdminService/DeleteAgent"
 	AdminService_SetRateLimit_FullMethodName       = "/agentguard.v1.AdminService/SetRateLimit"
 	AdminService_GetRateLimit_FullMethodName       = "/agentguard.v1.AdminService/GetRateLimit"
+	AdminService_SetKillSwitch_FullMethodName      = "/agentguard.v1.AdminService/SetKillSwitch"
+	AdminService_ListKillSwitches_FullMethodName   = "/agentguard.v1.AdminService/ListKillSwitches"
 	AdminService_CreateAgentKey_FullMethodName     = "/agentguard.v1.AdminService/CreateAgentKey"
 	AdminService_ListAgentKeys_FullMethodName      = "/agentguard.v1.AdminService/ListAgentKeys"
 	AdminService_RevokeAgentKey_FullMethodName     = "/agentguard.v1.AdminService/RevokeAgentKey"
@@ -82,6 +84,21 @@ type AdminServiceClient interface {
 	//
 	// Errors: `NOT_FOUND`.
 	GetRateLimit(ctx context.Context, in *GetRateLimitRequest, opts ...grpc.CallOption) (*GetRateLimitResponse, error)
+	// Switches the kill switch of a scope on or off. While it is on, everything the scope's agents ask is denied with
+	// `KILL_SWITCH`, above every rule, in force for every call that starts after the answer; open streams feel it at
+	// their next message. Switching on what is on replaces reason, who and when; switching off what is off changes
+	// nothing.
+	//
+	// Without its database a replica still switches on, in its own memory, and says so in `this_replica_only`; it writes
+	// the switch to the database as soon as that is back. Switching off needs the database.
+	//
+	// Errors: `NOT_FOUND` (the scope's agent).
+	SetKillSwitch(ctx context.Context, in *SetKillSwitchRequest, opts ...grpc.CallOption) (*SetKillSwitchResponse, error)
+	// Lists the kill switches that are on, as this replica knows them: everyone's, then teams' by name, then agents' by
+	// id. Answers without the database, too.
+	//
+	// Errors: `PAGE_TOKEN_INVALID`.
+	ListKillSwitches(ctx context.Context, in *ListKillSwitchesRequest, opts ...grpc.CallOption) (*ListKillSwitchesResponse, error)
 	// Makes another key for an agent, which may have 10 live ones. The key is shown in this answer and never again.
 	//
 	// Errors: `NOT_FOUND`, `AGENT_DELETED`, `KEY_LIMIT_REACHED`.
@@ -213,6 +230,26 @@ func (c *adminServiceClient) GetRateLimit(ctx context.Context, in *GetRateLimitR
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetRateLimitResponse)
 	err := c.cc.Invoke(ctx, AdminService_GetRateLimit_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) SetKillSwitch(ctx context.Context, in *SetKillSwitchRequest, opts ...grpc.CallOption) (*SetKillSwitchResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetKillSwitchResponse)
+	err := c.cc.Invoke(ctx, AdminService_SetKillSwitch_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) ListKillSwitches(ctx context.Context, in *ListKillSwitchesRequest, opts ...grpc.CallOption) (*ListKillSwitchesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListKillSwitchesResponse)
+	err := c.cc.Invoke(ctx, AdminService_ListKillSwitches_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -417,6 +454,21 @@ type AdminServiceServer interface {
 	//
 	// Errors: `NOT_FOUND`.
 	GetRateLimit(context.Context, *GetRateLimitRequest) (*GetRateLimitResponse, error)
+	// Switches the kill switch of a scope on or off. While it is on, everything the scope's agents ask is denied with
+	// `KILL_SWITCH`, above every rule, in force for every call that starts after the answer; open streams feel it at
+	// their next message. Switching on what is on replaces reason, who and when; switching off what is off changes
+	// nothing.
+	//
+	// Without its database a replica still switches on, in its own memory, and says so in `this_replica_only`; it writes
+	// the switch to the database as soon as that is back. Switching off needs the database.
+	//
+	// Errors: `NOT_FOUND` (the scope's agent).
+	SetKillSwitch(context.Context, *SetKillSwitchRequest) (*SetKillSwitchResponse, error)
+	// Lists the kill switches that are on, as this replica knows them: everyone's, then teams' by name, then agents' by
+	// id. Answers without the database, too.
+	//
+	// Errors: `PAGE_TOKEN_INVALID`.
+	ListKillSwitches(context.Context, *ListKillSwitchesRequest) (*ListKillSwitchesResponse, error)
 	// Makes another key for an agent, which may have 10 live ones. The key is shown in this answer and never again.
 	//
 	// Errors: `NOT_FOUND`, `AGENT_DELETED`, `KEY_LIMIT_REACHED`.
@@ -504,6 +556,12 @@ func (UnimplementedAdminServiceServer) SetRateLimit(context.Context, *SetRateLim
 }
 func (UnimplementedAdminServiceServer) GetRateLimit(context.Context, *GetRateLimitRequest) (*GetRateLimitResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetRateLimit not implemented")
+}
+func (UnimplementedAdminServiceServer) SetKillSwitch(context.Context, *SetKillSwitchRequest) (*SetKillSwitchResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetKillSwitch not implemented")
+}
+func (UnimplementedAdminServiceServer) ListKillSwitches(context.Context, *ListKillSwitchesRequest) (*ListKillSwitchesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListKillSwitches not implemented")
 }
 func (UnimplementedAdminServiceServer) CreateAgentKey(context.Context, *CreateAgentKeyRequest) (*CreateAgentKeyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CreateAgentKey not implemented")
@@ -690,6 +748,42 @@ func _AdminService_GetRateLimit_Handler(srv interface{}, ctx context.Context, de
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(AdminServiceServer).GetRateLimit(ctx, req.(*GetRateLimitRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_SetKillSwitch_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetKillSwitchRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).SetKillSwitch(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_SetKillSwitch_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).SetKillSwitch(ctx, req.(*SetKillSwitchRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_ListKillSwitches_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListKillSwitchesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).ListKillSwitches(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_ListKillSwitches_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).ListKillSwitches(ctx, req.(*ListKillSwitchesRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -966,6 +1060,14 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetRateLimit",
 			Handler:    _AdminService_GetRateLimit_Handler,
+		},
+		{
+			MethodName: "SetKillSwitch",
+			Handler:    _AdminService_SetKillSwitch_Handler,
+		},
+		{
+			MethodName: "ListKillSwitches",
+			Handler:    _AdminService_ListKillSwitches_Handler,
 		},
 		{
 			MethodName: "CreateAgentKey",

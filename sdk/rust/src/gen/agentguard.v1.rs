@@ -1558,6 +1558,73 @@ pub struct GetRateLimitResponse {
     #[prost(message, optional, tag = "1")]
     pub rate_limit: ::core::option::Option<RateLimit>,
 }
+/// A switch above every rule: while it is on, everything its agents ask is denied.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct KillSwitch {
+    /// Whose agents it stops.
+    #[prost(message, optional, tag = "1")]
+    pub scope: ::core::option::Option<Scope>,
+    /// Whether it is on.
+    #[prost(bool, tag = "2")]
+    pub is_on: bool,
+    /// Why it was switched, for administrators; agents are not told.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    /// Who switched it, such as `admin`.
+    #[prost(string, tag = "4")]
+    pub actor: ::prost::alloc::string::String,
+    /// When it was switched.
+    #[prost(message, optional, tag = "5")]
+    pub update_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Whether it is on in this replica's memory only, because the database is away; it is written there, and so holds
+    /// everywhere, as soon as the database is back.
+    #[prost(bool, tag = "6")]
+    pub this_replica_only: bool,
+}
+/// Asks to switch a kill switch.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetKillSwitchRequest {
+    /// Whose agents to stop, or to let go on.
+    #[prost(message, optional, tag = "1")]
+    pub scope: ::core::option::Option<Scope>,
+    /// Whether it is to be on. Must be set.
+    #[prost(bool, optional, tag = "2")]
+    pub is_on: ::core::option::Option<bool>,
+    /// Why, 1–500 bytes. Required to switch on.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+}
+/// The answer to `SetKillSwitch`.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetKillSwitchResponse {
+    /// The switch as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub kill_switch: ::core::option::Option<KillSwitch>,
+    /// The revision that the change made, `epoch.n`; where nothing changed, the revision now. Empty if the switch is on in
+    /// this replica only.
+    #[prost(string, tag = "2")]
+    pub revision: ::prost::alloc::string::String,
+}
+/// Asks for the kill switches that are on.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListKillSwitchesRequest {
+    /// At most so many switches; 0: 100; above 1,000: 1,000. A page also ends at 2 MiB.
+    #[prost(int32, tag = "1")]
+    pub page_size: i32,
+    /// The `next_page_token` of the page before; empty: the first page.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// The answer to `ListKillSwitches`.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListKillSwitchesResponse {
+    /// The switches.
+    #[prost(message, repeated, tag = "1")]
+    pub kill_switches: ::prost::alloc::vec::Vec<KillSwitch>,
+    /// Where the next page begins; empty: this is the last one.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
 /// Asks for another key.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateAgentKeyRequest {
@@ -1766,6 +1833,9 @@ pub struct TestPolicyRequest {
     /// Whether rules whose action or resource does not match are shown too.
     #[prost(bool, tag = "7")]
     pub show_unmatched: bool,
+    /// Whether to decide as if no kill switch were on.
+    #[prost(bool, tag = "8")]
+    pub ignore_kill_switches: bool,
     /// Who asks; exactly one is required.
     #[prost(oneof = "test_policy_request::Subject", tags = "1, 2")]
     pub subject: ::core::option::Option<test_policy_request::Subject>,
@@ -2354,6 +2424,69 @@ pub mod admin_service_client {
             let mut req = request.into_request();
             req.extensions_mut()
                 .insert(GrpcMethod::new("agentguard.v1.AdminService", "GetRateLimit"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Switches the kill switch of a scope on or off. While it is on, everything the scope's agents ask is denied with
+        /// `KILL_SWITCH`, above every rule, in force for every call that starts after the answer; open streams feel it at
+        /// their next message. Switching on what is on replaces reason, who and when; switching off what is off changes
+        /// nothing.
+        ///
+        /// Without its database a replica still switches on, in its own memory, and says so in `this_replica_only`; it writes
+        /// the switch to the database as soon as that is back. Switching off needs the database.
+        ///
+        /// Errors: `NOT_FOUND` (the scope's agent).
+        pub async fn set_kill_switch(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SetKillSwitchRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetKillSwitchResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/agentguard.v1.AdminService/SetKillSwitch",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("agentguard.v1.AdminService", "SetKillSwitch"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists the kill switches that are on, as this replica knows them: everyone's, then teams' by name, then agents' by
+        /// id. Answers without the database, too.
+        ///
+        /// Errors: `PAGE_TOKEN_INVALID`.
+        pub async fn list_kill_switches(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListKillSwitchesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListKillSwitchesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/agentguard.v1.AdminService/ListKillSwitches",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("agentguard.v1.AdminService", "ListKillSwitches"),
+                );
             self.inner.unary(req, path, codec).await
         }
         /// Makes another key for an agent, which may have 10 live ones. The key is shown in this answer and never again.

@@ -459,6 +459,144 @@ class GetRateLimitResponse(Message):
     def ClearField(self, field_name: Literal["rate_limit", b"rate_limit"]) -> None: ...
 
 @final
+class KillSwitch(Message):
+    """A switch above every rule: while it is on, everything its agents ask is denied."""
+
+    DESCRIPTOR: Descriptor
+
+    SCOPE_FIELD_NUMBER: int
+    IS_ON_FIELD_NUMBER: int
+    REASON_FIELD_NUMBER: int
+    ACTOR_FIELD_NUMBER: int
+    UPDATE_TIME_FIELD_NUMBER: int
+    THIS_REPLICA_ONLY_FIELD_NUMBER: int
+    is_on: bool
+    """Whether it is on."""
+    reason: str
+    """Why it was switched, for administrators; agents are not told."""
+    actor: str
+    """Who switched it, such as `admin`."""
+    this_replica_only: bool
+    """Whether it is on in this replica's memory only, because the database is away; it is written there, and so holds
+    everywhere, as soon as the database is back.
+    """
+    @property
+    def scope(self) -> Scope:
+        """Whose agents it stops."""
+
+    @property
+    def update_time(self) -> Timestamp:
+        """When it was switched."""
+
+    def __init__(
+        self,
+        *,
+        scope: Scope | None = ...,
+        is_on: bool = ...,
+        reason: str = ...,
+        actor: str = ...,
+        update_time: Timestamp | None = ...,
+        this_replica_only: bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: Literal["scope", b"scope", "update_time", b"update_time"]) -> bool: ...
+    def ClearField(self, field_name: Literal["actor", b"actor", "is_on", b"is_on", "reason", b"reason", "scope", b"scope", "this_replica_only", b"this_replica_only", "update_time", b"update_time"]) -> None: ...
+
+@final
+class SetKillSwitchRequest(Message):
+    """Asks to switch a kill switch."""
+
+    DESCRIPTOR: Descriptor
+
+    SCOPE_FIELD_NUMBER: int
+    IS_ON_FIELD_NUMBER: int
+    REASON_FIELD_NUMBER: int
+    is_on: bool
+    """Whether it is to be on. Must be set."""
+    reason: str
+    """Why, 1–500 bytes. Required to switch on."""
+    @property
+    def scope(self) -> Scope:
+        """Whose agents to stop, or to let go on."""
+
+    def __init__(
+        self,
+        *,
+        scope: Scope | None = ...,
+        is_on: bool | None = ...,
+        reason: str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: Literal["_is_on", b"_is_on", "is_on", b"is_on", "scope", b"scope"]) -> bool: ...
+    def ClearField(self, field_name: Literal["_is_on", b"_is_on", "is_on", b"is_on", "reason", b"reason", "scope", b"scope"]) -> None: ...
+    def WhichOneof(self, oneof_group: Literal["_is_on", b"_is_on"]) -> Literal["is_on"] | None: ...
+
+@final
+class SetKillSwitchResponse(Message):
+    """The answer to `SetKillSwitch`."""
+
+    DESCRIPTOR: Descriptor
+
+    KILL_SWITCH_FIELD_NUMBER: int
+    REVISION_FIELD_NUMBER: int
+    revision: str
+    """The revision that the change made, `epoch.n`; where nothing changed, the revision now. Empty if the switch is on in
+    this replica only.
+    """
+    @property
+    def kill_switch(self) -> KillSwitch:
+        """The switch as it is now."""
+
+    def __init__(
+        self,
+        *,
+        kill_switch: KillSwitch | None = ...,
+        revision: str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: Literal["kill_switch", b"kill_switch"]) -> bool: ...
+    def ClearField(self, field_name: Literal["kill_switch", b"kill_switch", "revision", b"revision"]) -> None: ...
+
+@final
+class ListKillSwitchesRequest(Message):
+    """Asks for the kill switches that are on."""
+
+    DESCRIPTOR: Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: int
+    PAGE_TOKEN_FIELD_NUMBER: int
+    page_size: int
+    """At most so many switches; 0: 100; above 1,000: 1,000. A page also ends at 2 MiB."""
+    page_token: str
+    """The `next_page_token` of the page before; empty: the first page."""
+    def __init__(
+        self,
+        *,
+        page_size: int = ...,
+        page_token: str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: Literal["page_size", b"page_size", "page_token", b"page_token"]) -> None: ...
+
+@final
+class ListKillSwitchesResponse(Message):
+    """The answer to `ListKillSwitches`."""
+
+    DESCRIPTOR: Descriptor
+
+    KILL_SWITCHES_FIELD_NUMBER: int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: int
+    next_page_token: str
+    """Where the next page begins; empty: this is the last one."""
+    @property
+    def kill_switches(self) -> RepeatedCompositeFieldContainer[KillSwitch]:
+        """The switches."""
+
+    def __init__(
+        self,
+        *,
+        kill_switches: Iterable[KillSwitch] | None = ...,
+        next_page_token: str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: Literal["kill_switches", b"kill_switches", "next_page_token", b"next_page_token"]) -> None: ...
+
+@final
 class CreateAgentKeyRequest(Message):
     """Asks for another key."""
 
@@ -886,12 +1024,15 @@ class TestPolicyRequest(Message):
     CANDIDATES_ONLY_FIELD_NUMBER: int
     NOW_FIELD_NUMBER: int
     SHOW_UNMATCHED_FIELD_NUMBER: int
+    IGNORE_KILL_SWITCHES_FIELD_NUMBER: int
     agent_id: str
     """A stored agent, `agt_…`."""
     candidates_only: bool
     """Whether stored policies are left out, so that only `candidates` decide."""
     show_unmatched: bool
     """Whether rules whose action or resource does not match are shown too."""
+    ignore_kill_switches: bool
+    """Whether to decide as if no kill switch were on."""
     @property
     def agent(self) -> Agent:
         """An agent as described here; `name`, `team` and `environment` are required, `agent_id` is optional."""
@@ -920,9 +1061,10 @@ class TestPolicyRequest(Message):
         candidates_only: bool = ...,
         now: Timestamp | None = ...,
         show_unmatched: bool = ...,
+        ignore_kill_switches: bool = ...,
     ) -> None: ...
     def HasField(self, field_name: Literal["agent", b"agent", "agent_id", b"agent_id", "now", b"now", "request", b"request", "subject", b"subject"]) -> bool: ...
-    def ClearField(self, field_name: Literal["agent", b"agent", "agent_id", b"agent_id", "candidates", b"candidates", "candidates_only", b"candidates_only", "now", b"now", "request", b"request", "show_unmatched", b"show_unmatched", "subject", b"subject"]) -> None: ...
+    def ClearField(self, field_name: Literal["agent", b"agent", "agent_id", b"agent_id", "candidates", b"candidates", "candidates_only", b"candidates_only", "ignore_kill_switches", b"ignore_kill_switches", "now", b"now", "request", b"request", "show_unmatched", b"show_unmatched", "subject", b"subject"]) -> None: ...
     def WhichOneof(self, oneof_group: Literal["subject", b"subject"]) -> Literal["agent_id", "agent"] | None: ...
 
 @final

@@ -76,6 +76,16 @@ class AdminServiceStub(object):
                 request_serializer=agentguard_dot_v1_dot_admin__pb2.GetRateLimitRequest.SerializeToString,
                 response_deserializer=agentguard_dot_v1_dot_admin__pb2.GetRateLimitResponse.FromString,
                 _registered_method=True)
+        self.SetKillSwitch = channel.unary_unary(
+                '/agentguard.v1.AdminService/SetKillSwitch',
+                request_serializer=agentguard_dot_v1_dot_admin__pb2.SetKillSwitchRequest.SerializeToString,
+                response_deserializer=agentguard_dot_v1_dot_admin__pb2.SetKillSwitchResponse.FromString,
+                _registered_method=True)
+        self.ListKillSwitches = channel.unary_unary(
+                '/agentguard.v1.AdminService/ListKillSwitches',
+                request_serializer=agentguard_dot_v1_dot_admin__pb2.ListKillSwitchesRequest.SerializeToString,
+                response_deserializer=agentguard_dot_v1_dot_admin__pb2.ListKillSwitchesResponse.FromString,
+                _registered_method=True)
         self.CreateAgentKey = channel.unary_unary(
                 '/agentguard.v1.AdminService/CreateAgentKey',
                 request_serializer=agentguard_dot_v1_dot_admin__pb2.CreateAgentKeyRequest.SerializeToString,
@@ -216,6 +226,31 @@ class AdminServiceServicer(object):
         """Shows how often an agent may call.
 
         Errors: `NOT_FOUND`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetKillSwitch(self, request, context):
+        """Switches the kill switch of a scope on or off. While it is on, everything the scope's agents ask is denied with
+        `KILL_SWITCH`, above every rule, in force for every call that starts after the answer; open streams feel it at
+        their next message. Switching on what is on replaces reason, who and when; switching off what is off changes
+        nothing.
+
+        Without its database a replica still switches on, in its own memory, and says so in `this_replica_only`; it writes
+        the switch to the database as soon as that is back. Switching off needs the database.
+
+        Errors: `NOT_FOUND` (the scope's agent).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListKillSwitches(self, request, context):
+        """Lists the kill switches that are on, as this replica knows them: everyone's, then teams' by name, then agents' by
+        id. Answers without the database, too.
+
+        Errors: `PAGE_TOKEN_INVALID`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -385,6 +420,16 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.GetRateLimit,
                     request_deserializer=agentguard_dot_v1_dot_admin__pb2.GetRateLimitRequest.FromString,
                     response_serializer=agentguard_dot_v1_dot_admin__pb2.GetRateLimitResponse.SerializeToString,
+            ),
+            'SetKillSwitch': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetKillSwitch,
+                    request_deserializer=agentguard_dot_v1_dot_admin__pb2.SetKillSwitchRequest.FromString,
+                    response_serializer=agentguard_dot_v1_dot_admin__pb2.SetKillSwitchResponse.SerializeToString,
+            ),
+            'ListKillSwitches': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListKillSwitches,
+                    request_deserializer=agentguard_dot_v1_dot_admin__pb2.ListKillSwitchesRequest.FromString,
+                    response_serializer=agentguard_dot_v1_dot_admin__pb2.ListKillSwitchesResponse.SerializeToString,
             ),
             'CreateAgentKey': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateAgentKey,
@@ -653,6 +698,60 @@ class AdminService(object):
             '/agentguard.v1.AdminService/GetRateLimit',
             agentguard_dot_v1_dot_admin__pb2.GetRateLimitRequest.SerializeToString,
             agentguard_dot_v1_dot_admin__pb2.GetRateLimitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetKillSwitch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentguard.v1.AdminService/SetKillSwitch',
+            agentguard_dot_v1_dot_admin__pb2.SetKillSwitchRequest.SerializeToString,
+            agentguard_dot_v1_dot_admin__pb2.SetKillSwitchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListKillSwitches(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentguard.v1.AdminService/ListKillSwitches',
+            agentguard_dot_v1_dot_admin__pb2.ListKillSwitchesRequest.SerializeToString,
+            agentguard_dot_v1_dot_admin__pb2.ListKillSwitchesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -32,6 +32,8 @@ from agentguard.gen.v1.admin_pb2 import (
     ListAgentsResponse,
     ListAuditRecordsRequest,
     ListAuditRecordsResponse,
+    ListKillSwitchesRequest,
+    ListKillSwitchesResponse,
     ListPoliciesRequest,
     ListPoliciesResponse,
     ListPolicyVersionsRequest,
@@ -40,6 +42,8 @@ from agentguard.gen.v1.admin_pb2 import (
     RevokeAgentKeyResponse,
     RollbackPolicyRequest,
     RollbackPolicyResponse,
+    SetKillSwitchRequest,
+    SetKillSwitchResponse,
     SetPolicyRequest,
     SetPolicyResponse,
     SetRateLimitRequest,
@@ -153,6 +157,31 @@ class AdminServiceStub:
     """Shows how often an agent may call.
 
     Errors: `NOT_FOUND`.
+    """
+
+    SetKillSwitch: UnaryUnaryMultiCallable[
+        SetKillSwitchRequest,
+        SetKillSwitchResponse,
+    ]
+    """Switches the kill switch of a scope on or off. While it is on, everything the scope's agents ask is denied with
+    `KILL_SWITCH`, above every rule, in force for every call that starts after the answer; open streams feel it at
+    their next message. Switching on what is on replaces reason, who and when; switching off what is off changes
+    nothing.
+
+    Without its database a replica still switches on, in its own memory, and says so in `this_replica_only`; it writes
+    the switch to the database as soon as that is back. Switching off needs the database.
+
+    Errors: `NOT_FOUND` (the scope's agent).
+    """
+
+    ListKillSwitches: UnaryUnaryMultiCallable[
+        ListKillSwitchesRequest,
+        ListKillSwitchesResponse,
+    ]
+    """Lists the kill switches that are on, as this replica knows them: everyone's, then teams' by name, then agents' by
+    id. Answers without the database, too.
+
+    Errors: `PAGE_TOKEN_INVALID`.
     """
 
     CreateAgentKey: UnaryUnaryMultiCallable[
@@ -351,6 +380,31 @@ class AdminServiceAsyncStub:
     """Shows how often an agent may call.
 
     Errors: `NOT_FOUND`.
+    """
+
+    SetKillSwitch: UnaryUnaryMultiCallable[
+        SetKillSwitchRequest,
+        SetKillSwitchResponse,
+    ]
+    """Switches the kill switch of a scope on or off. While it is on, everything the scope's agents ask is denied with
+    `KILL_SWITCH`, above every rule, in force for every call that starts after the answer; open streams feel it at
+    their next message. Switching on what is on replaces reason, who and when; switching off what is off changes
+    nothing.
+
+    Without its database a replica still switches on, in its own memory, and says so in `this_replica_only`; it writes
+    the switch to the database as soon as that is back. Switching off needs the database.
+
+    Errors: `NOT_FOUND` (the scope's agent).
+    """
+
+    ListKillSwitches: UnaryUnaryMultiCallable[
+        ListKillSwitchesRequest,
+        ListKillSwitchesResponse,
+    ]
+    """Lists the kill switches that are on, as this replica knows them: everyone's, then teams' by name, then agents' by
+    id. Answers without the database, too.
+
+    Errors: `PAGE_TOKEN_INVALID`.
     """
 
     CreateAgentKey: UnaryUnaryMultiCallable[
@@ -563,6 +617,35 @@ class AdminServiceServicer(metaclass=ABCMeta):
         """Shows how often an agent may call.
 
         Errors: `NOT_FOUND`.
+        """
+
+    @abstractmethod
+    def SetKillSwitch(
+        self,
+        request: SetKillSwitchRequest,
+        context: _ServicerContext,
+    ) -> Union[SetKillSwitchResponse, Awaitable[SetKillSwitchResponse]]:
+        """Switches the kill switch of a scope on or off. While it is on, everything the scope's agents ask is denied with
+        `KILL_SWITCH`, above every rule, in force for every call that starts after the answer; open streams feel it at
+        their next message. Switching on what is on replaces reason, who and when; switching off what is off changes
+        nothing.
+
+        Without its database a replica still switches on, in its own memory, and says so in `this_replica_only`; it writes
+        the switch to the database as soon as that is back. Switching off needs the database.
+
+        Errors: `NOT_FOUND` (the scope's agent).
+        """
+
+    @abstractmethod
+    def ListKillSwitches(
+        self,
+        request: ListKillSwitchesRequest,
+        context: _ServicerContext,
+    ) -> Union[ListKillSwitchesResponse, Awaitable[ListKillSwitchesResponse]]:
+        """Lists the kill switches that are on, as this replica knows them: everyone's, then teams' by name, then agents' by
+        id. Answers without the database, too.
+
+        Errors: `PAGE_TOKEN_INVALID`.
         """
 
     @abstractmethod

@@ -24,7 +24,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file agentguard/v1/admin.proto.
  */
 export const file_agentguard_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChlhZ2VudGd1YXJkL3YxL2FkbWluLnByb3RvEg1hZ2VudGd1YXJkLnYxInoKEkNyZWF0ZUFnZW50UmVxdWVzdBIpCgVhZ2VudBgBIAEoCzIULmFnZW50Z3VhcmQudjEuQWdlbnRCBOJBAQISOQoPa2V5X2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBASKDAQoTQ3JlYXRlQWdlbnRSZXNwb25zZRIjCgVhZ2VudBgBIAEoCzIULmFnZW50Z3VhcmQudjEuQWdlbnQSDwoHYXBpX2tleRgCIAEoCRIkCgNrZXkYAyABKAsyFy5hZ2VudGd1YXJkLnYxLkFnZW50S2V5EhAKCHJldmlzaW9uGAQgASgJIikKD0dldEFnZW50UmVxdWVzdBIWCghhZ2VudF9pZBgBIAEoCUIE4kEBAiI3ChBHZXRBZ2VudFJlc3BvbnNlEiMKBWFnZW50GAEgASgLMhQuYWdlbnRndWFyZC52MS5BZ2VudCK9AQoRTGlzdEFnZW50c1JlcXVlc3QSFwoJcGFnZV9zaXplGAEgASgFQgTiQQEBEhgKCnBhZ2VfdG9rZW4YAiABKAlCBOJBAQESEgoEdGVhbRgDIAEoCUIE4kEBARIZCgtlbnZpcm9ubWVudBgEIAEoCUIE4kEBARIcCglpc19hY3RpdmUYBSABKAhCBOJBAQFIAIgBARIaCgxzaG93X2RlbGV0ZWQYBiABKAhCBOJBAQFCDAoKX2lzX2FjdGl2ZSJTChJMaXN0QWdlbnRzUmVzcG9uc2USJAoGYWdlbnRzGAEgAygLMhQuYWdlbnRndWFyZC52MS5BZ2VudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkidgoSVXBkYXRlQWdlbnRSZXF1ZXN0EikKBWFnZW50GAEgASgLMhQuYWdlbnRndWFyZC52MS5BZ2VudEIE4kEBAhI1Cgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tCBOJBAQEiTAoTVXBkYXRlQWdlbnRSZXNwb25zZRIjCgVhZ2VudBgBIAEoCzIULmFnZW50Z3VhcmQudjEuQWdlbnQSEAoIcmV2aXNpb24YAiABKAkiLAoSRGVsZXRlQWdlbnRSZXF1ZXN0EhYKCGFnZW50X2lkGAEgASgJQgTiQQECIkwKE0RlbGV0ZUFnZW50UmVzcG9uc2USIwoFYWdlbnQYASABKAsyFC5hZ2VudGd1YXJkLnYxLkFnZW50EhAKCHJldmlzaW9uGAIgASgJIkAKCVJhdGVMaW1pdBIQCghhZ2VudF9pZBgBIAEoCRINCgVsaW1pdBgCIAEoCRISCgppc19kZWZhdWx0GAMgASgIIkIKE1NldFJhdGVMaW1pdFJlcXVlc3QSFgoIYWdlbnRfaWQYASABKAlCBOJBAQISEwoFbGltaXQYAiABKAlCBOJBAQEiVgoUU2V0UmF0ZUxpbWl0UmVzcG9uc2USLAoKcmF0ZV9saW1pdBgBIAEoCzIYLmFnZW50Z3VhcmQudjEuUmF0ZUxpbWl0EhAKCHJldmlzaW9uGAIgASgJIi0KE0dldFJhdGVMaW1pdFJlcXVlc3QSFgoIYWdlbnRfaWQYASABKAlCBOJBAQIiRAoUR2V0UmF0ZUxpbWl0UmVzcG9uc2USLAoKcmF0ZV9saW1pdBgBIAEoCzIYLmFnZW50Z3VhcmQudjEuUmF0ZUxpbWl0ImYKFUNyZWF0ZUFnZW50S2V5UmVxdWVzdBIWCghhZ2VudF9pZBgBIAEoCUIE4kEBAhI1CgtleHBpcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQEiYQoWQ3JlYXRlQWdlbnRLZXlSZXNwb25zZRIkCgNrZXkYASABKAsyFy5hZ2VudGd1YXJkLnYxLkFnZW50S2V5Eg8KB2FwaV9rZXkYAiABKAkSEAoIcmV2aXNpb24YAyABKAkiYQoUTGlzdEFnZW50S2V5c1JlcXVlc3QSFgoIYWdlbnRfaWQYASABKAlCBOJBAQISFwoJcGFnZV9zaXplGAIgASgFQgTiQQEBEhgKCnBhZ2VfdG9rZW4YAyABKAlCBOJBAQEiVwoVTGlzdEFnZW50S2V5c1Jlc3BvbnNlEiUKBGtleXMYASADKAsyFy5hZ2VudGd1YXJkLnYxLkFnZW50S2V5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSItChVSZXZva2VBZ2VudEtleVJlcXVlc3QSFAoGa2V5X2lkGAEgASgJQgTiQQECIlAKFlJldm9rZUFnZW50S2V5UmVzcG9uc2USJAoDa2V5GAEgASgLMhcuYWdlbnRndWFyZC52MS5BZ2VudEtleRIQCghyZXZpc2lvbhgCIAEoCSJcChBTZXRQb2xpY3lSZXF1ZXN0EisKBnBvbGljeRgBIAEoCzIVLmFnZW50Z3VhcmQudjEuUG9saWN5QgTiQQECEhsKDXZhbGlkYXRlX29ubHkYAiABKAhCBOJBAQEifAoRU2V0UG9saWN5UmVzcG9uc2USJQoGcG9saWN5GAEgASgLMhUuYWdlbnRndWFyZC52MS5Qb2xpY3kSLgoId2FybmluZ3MYAiADKAsyHC5hZ2VudGd1YXJkLnYxLlBvbGljeVdhcm5pbmcSEAoIcmV2aXNpb24YAyABKAkiVAoQR2V0UG9saWN5UmVxdWVzdBIpCgVzY29wZRgBIAEoCzIULmFnZW50Z3VhcmQudjEuU2NvcGVCBOJBAQISFQoHdmVyc2lvbhgCIAEoBUIE4kEBASI6ChFHZXRQb2xpY3lSZXNwb25zZRIlCgZwb2xpY3kYASABKAsyFS5hZ2VudGd1YXJkLnYxLlBvbGljeSJIChNMaXN0UG9saWNpZXNSZXF1ZXN0EhcKCXBhZ2Vfc2l6ZRgBIAEoBUIE4kEBARIYCgpwYWdlX3Rva2VuGAIgASgJQgTiQQEBIl8KFExpc3RQb2xpY2llc1Jlc3BvbnNlEi4KCHBvbGljaWVzGAEgAygLMhwuYWdlbnRndWFyZC52MS5Qb2xpY3lTdW1tYXJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJUChNEZWxldGVQb2xpY3lSZXF1ZXN0EikKBXNjb3BlGAEgASgLMhQuYWdlbnRndWFyZC52MS5TY29wZUIE4kEBAhISCgRldGFnGAIgASgJQgTiQQEBIigKFERlbGV0ZVBvbGljeVJlc3BvbnNlEhAKCHJldmlzaW9uGAEgASgJInkKGUxpc3RQb2xpY3lWZXJzaW9uc1JlcXVlc3QSKQoFc2NvcGUYASABKAsyFC5hZ2VudGd1YXJkLnYxLlNjb3BlQgTiQQECEhcKCXBhZ2Vfc2l6ZRgCIAEoBUIE4kEBARIYCgpwYWdlX3Rva2VuGAMgASgJQgTiQQEBImUKGkxpc3RQb2xpY3lWZXJzaW9uc1Jlc3BvbnNlEi4KCHZlcnNpb25zGAEgAygLMhwuYWdlbnRndWFyZC52MS5Qb2xpY3lWZXJzaW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJtChVSb2xsYmFja1BvbGljeVJlcXVlc3QSKQoFc2NvcGUYASABKAsyFC5hZ2VudGd1YXJkLnYxLlNjb3BlQgTiQQECEhUKB3ZlcnNpb24YAiABKAVCBOJBAQISEgoEZXRhZxgDIAEoCUIE4kEBASKBAQoWUm9sbGJhY2tQb2xpY3lSZXNwb25zZRIlCgZwb2xpY3kYASABKAsyFS5hZ2VudGd1YXJkLnYxLlBvbGljeRIuCgh3YXJuaW5ncxgCIAMoCzIcLmFnZW50Z3VhcmQudjEuUG9saWN5V2FybmluZxIQCghyZXZpc2lvbhgDIAEoCSKsAgoRVGVzdFBvbGljeVJlcXVlc3QSEgoIYWdlbnRfaWQYASABKAlIABIlCgVhZ2VudBgCIAEoCzIULmFnZW50Z3VhcmQudjEuQWdlbnRIABI0CgdyZXF1ZXN0GAMgASgLMh0uYWdlbnRndWFyZC52MS5FbmZvcmNlUmVxdWVzdEIE4kEBAhIvCgpjYW5kaWRhdGVzGAQgAygLMhUuYWdlbnRndWFyZC52MS5Qb2xpY3lCBOJBAQESHQoPY2FuZGlkYXRlc19vbmx5GAUgASgIQgTiQQEBEi0KA25vdxgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQESHAoOc2hvd191bm1hdGNoZWQYByABKAhCBOJBAQFCCQoHc3ViamVjdCL9AQoPUnVsZUV4cGxhbmF0aW9uEicKBXNjb3BlGAEgASgOMhguYWdlbnRndWFyZC52MS5TY29wZUtpbmQSEQoJcG9saWN5X2lkGAIgASgJEhYKDnBvbGljeV92ZXJzaW9uGAMgASgFEiUKBGxpc3QYBCABKA4yFy5hZ2VudGd1YXJkLnYxLlJ1bGVMaXN0Eg0KBWluZGV4GAUgASgFEg8KB3J1bGVfaWQYBiABKAkSKwoHb3V0Y29tZRgHIAEoDjIaLmFnZW50Z3VhcmQudjEuUnVsZU91dGNvbWUSDQoFZXJyb3IYCCABKAkSEwoLaXNfZGVjaWRpbmcYCSABKAgi9wEKElRlc3RQb2xpY3lSZXNwb25zZRIpCghkZWNpc2lvbhgBIAEoCzIXLmFnZW50Z3VhcmQudjEuRGVjaXNpb24SLQoFcnVsZXMYAiADKAsyHi5hZ2VudGd1YXJkLnYxLlJ1bGVFeHBsYW5hdGlvbhIVCg1ydWxlc19vbWl0dGVkGAMgASgFEhYKDmVycm9yX3J1bGVfaWRzGAQgAygJEhIKCnN0ZXBzX3VzZWQYBSABKAMSFAoMcnVsZXNfdGVzdGVkGAYgASgFEi4KCHdhcm5pbmdzGAcgAygLMhwuYWdlbnRndWFyZC52MS5Qb2xpY3lXYXJuaW5nIpsBChdMaXN0QXVkaXRSZWNvcmRzUmVxdWVzdBIxCgZmaWx0ZXIYASABKAsyGy5hZ2VudGd1YXJkLnYxLlJlY29yZEZpbHRlckIE4kEBARIXCglwYWdlX3NpemUYAiABKAVCBOJBAQESGAoKcGFnZV90b2tlbhgDIAEoCUIE4kEBARIaCgxvbGRlc3RfZmlyc3QYBCABKAhCBOJBAQEiYAoYTGlzdEF1ZGl0UmVjb3Jkc1Jlc3BvbnNlEisKB3JlY29yZHMYASADKAsyGi5hZ2VudGd1YXJkLnYxLkF1ZGl0UmVjb3JkEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJfChJGb2xsb3dBdWRpdFJlcXVlc3QSMQoGZmlsdGVyGAEgASgLMhsuYWdlbnRndWFyZC52MS5SZWNvcmRGaWx0ZXJCBOJBAQESFgoIcG9zaXRpb24YAiABKAlCBOJBAQEiVAoTRm9sbG93QXVkaXRSZXNwb25zZRIrCgdyZWNvcmRzGAEgAygLMhouYWdlbnRndWFyZC52MS5BdWRpdFJlY29yZBIQCghwb3NpdGlvbhgCIAEoCSIsChJWZXJpZnlBdWRpdFJlcXVlc3QSFgoIY2hhaW5faWQYASABKAlCBOJBAQEiswEKE1ZlcmlmeUF1ZGl0UmVzcG9uc2USMQoIcHJvZ3Jlc3MYASABKAsyHS5hZ2VudGd1YXJkLnYxLlZlcmlmeVByb2dyZXNzSAASLwoHZmluZGluZxgCIAEoCzIcLmFnZW50Z3VhcmQudjEuVmVyaWZ5RmluZGluZ0gAEi8KB3N1bW1hcnkYAyABKAsyHC5hZ2VudGd1YXJkLnYxLlZlcmlmeVN1bW1hcnlIAEIHCgVldmVudCIRCg9HZXRTdGF0c1JlcXVlc3QihgMKEEdldFN0YXRzUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRIuCgpzdGFydF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghkYXRhYmFzZRgDIAEoCRIWCg5zY2hlbWFfdmVyc2lvbhgEIAEoBRIQCghyZXZpc2lvbhgFIAEoCRIXCg9yZXZpc2lvbl9hZ2VfbXMYBiABKAMSDgoGYWdlbnRzGAcgASgDEhUKDWFjdGl2ZV9hZ2VudHMYCCABKAMSEgoKYWdlbnRfa2V5cxgJIAEoAxIQCghwb2xpY2llcxgKIAEoAxIxCglkZWNpc2lvbnMYCyADKAsyHi5hZ2VudGd1YXJkLnYxLlJlYXNvbkNvZGVDb3VudBIoCgVhdWRpdBgMIAEoCzIZLmFnZW50Z3VhcmQudjEuQXVkaXRTdGF0cxIyCgtyYXRlX2xpbWl0cxgNIAEoCzIdLmFnZW50Z3VhcmQudjEuUmF0ZUxpbWl0U3RhdHMiUAoPUmVhc29uQ29kZUNvdW50Ei4KC3JlYXNvbl9jb2RlGAEgASgOMhkuYWdlbnRndWFyZC52MS5SZWFzb25Db2RlEg0KBWNvdW50GAIgASgDIl4KCkF1ZGl0U3RhdHMSDAoEbW9kZRgBIAEoCRIQCghjaGFpbl9pZBgCIAEoCRIPCgdyZWNvcmRzGAMgASgDEg8KB2NvbW1pdHMYBCABKAMSDgoGcXVldWVkGAUgASgDItoBCg5SYXRlTGltaXRTdGF0cxIPCgdzdG9yYWdlGAEgASgJEhUKDWRlZmF1bHRfbGltaXQYAiABKAkSEwoLaXNfY291bnRpbmcYAyABKAgSEAoIb25fZXJyb3IYBCABKAkSEAoIYWRtaXR0ZWQYBSABKAMSDwoHcmVmdXNlZBgGIAEoAxIVCg13aXRob3V0X3JlZGlzGAcgASgDEg8KB291dGFnZXMYCCABKAMSHQoVZmFpbGVkX2xvZ2luc19yZWZ1c2VkGAkgASgDEg8KB2NhbGxlcnMYCiABKAMqvQEKC1J1bGVPdXRjb21lEhwKGFJVTEVfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhgKFFJVTEVfT1VUQ09NRV9NQVRDSEVEEAESIAocUlVMRV9PVVRDT01FX0NPTkRJVElPTl9GQUxTRRACEhYKElJVTEVfT1VUQ09NRV9FUlJPUhADEhwKGFJVTEVfT1VUQ09NRV9OT1RfTUFUQ0hFRBAEEh4KGlJVTEVfT1VUQ09NRV9OT1RfRVZBTFVBVEVEEAUy4xUKDEFkbWluU2VydmljZRJvCgtDcmVhdGVBZ2VudBIhLmFnZW50Z3VhcmQudjEuQ3JlYXRlQWdlbnRSZXF1ZXN0GiIuYWdlbnRndWFyZC52MS5DcmVhdGVBZ2VudFJlc3BvbnNlIhmC0+STAhMiCi92MS9hZ2VudHM6BWFnZW50EmoKCEdldEFnZW50Eh4uYWdlbnRndWFyZC52MS5HZXRBZ2VudFJlcXVlc3QaHy5hZ2VudGd1YXJkLnYxLkdldEFnZW50UmVzcG9uc2UiHYLT5JMCFxIVL3YxL2FnZW50cy97YWdlbnRfaWR9EmUKCkxpc3RBZ2VudHMSIC5hZ2VudGd1YXJkLnYxLkxpc3RBZ2VudHNSZXF1ZXN0GiEuYWdlbnRndWFyZC52MS5MaXN0QWdlbnRzUmVzcG9uc2UiEoLT5JMCDBIKL3YxL2FnZW50cxKAAQoLVXBkYXRlQWdlbnQSIS5hZ2VudGd1YXJkLnYxLlVwZGF0ZUFnZW50UmVxdWVzdBoiLmFnZW50Z3VhcmQudjEuVXBkYXRlQWdlbnRSZXNwb25zZSIqgtPkkwIkMhsvdjEvYWdlbnRzL3thZ2VudC5hZ2VudF9pZH06BWFnZW50EnMKC0RlbGV0ZUFnZW50EiEuYWdlbnRndWFyZC52MS5EZWxldGVBZ2VudFJlcXVlc3QaIi5hZ2VudGd1YXJkLnYxLkRlbGV0ZUFnZW50UmVzcG9uc2UiHYLT5JMCFyoVL3YxL2FnZW50cy97YWdlbnRfaWR9EoQBCgxTZXRSYXRlTGltaXQSIi5hZ2VudGd1YXJkLnYxLlNldFJhdGVMaW1pdFJlcXVlc3QaIy5hZ2VudGd1YXJkLnYxLlNldFJhdGVMaW1pdFJlc3BvbnNlIiuC0+STAiUaIC92MS9hZ2VudHMve2FnZW50X2lkfS9yYXRlLWxpbWl0OgEqEoEBCgxHZXRSYXRlTGltaXQSIi5hZ2VudGd1YXJkLnYxLkdldFJhdGVMaW1pdFJlcXVlc3QaIy5hZ2VudGd1YXJkLnYxLkdldFJhdGVMaW1pdFJlc3BvbnNlIiiC0+STAiISIC92MS9hZ2VudHMve2FnZW50X2lkfS9yYXRlLWxpbWl0EoQBCg5DcmVhdGVBZ2VudEtleRIkLmFnZW50Z3VhcmQudjEuQ3JlYXRlQWdlbnRLZXlSZXF1ZXN0GiUuYWdlbnRndWFyZC52MS5DcmVhdGVBZ2VudEtleVJlc3BvbnNlIiWC0+STAh8iGi92MS9hZ2VudHMve2FnZW50X2lkfS9rZXlzOgEqEn4KDUxpc3RBZ2VudEtleXMSIy5hZ2VudGd1YXJkLnYxLkxpc3RBZ2VudEtleXNSZXF1ZXN0GiQuYWdlbnRndWFyZC52MS5MaXN0QWdlbnRLZXlzUmVzcG9uc2UiIoLT5JMCHBIaL3YxL2FnZW50cy97YWdlbnRfaWR9L2tleXMSggEKDlJldm9rZUFnZW50S2V5EiQuYWdlbnRndWFyZC52MS5SZXZva2VBZ2VudEtleVJlcXVlc3QaJS5hZ2VudGd1YXJkLnYxLlJldm9rZUFnZW50S2V5UmVzcG9uc2UiI4LT5JMCHSIYL3YxL2tleXMve2tleV9pZH06cmV2b2tlOgEqEmwKCVNldFBvbGljeRIfLmFnZW50Z3VhcmQudjEuU2V0UG9saWN5UmVxdWVzdBogLmFnZW50Z3VhcmQudjEuU2V0UG9saWN5UmVzcG9uc2UiHILT5JMCFhoML3YxL3BvbGljaWVzOgZwb2xpY3kStAEKCUdldFBvbGljeRIfLmFnZW50Z3VhcmQudjEuR2V0UG9saWN5UmVxdWVzdBogLmFnZW50Z3VhcmQudjEuR2V0UG9saWN5UmVzcG9uc2UiZILT5JMCXiIQL3YxL3BvbGljaWVzOmdldDoBKlogEh4vdjEvcG9saWNpZXMvdGVhbS97c2NvcGUudGVhbX1aJRIjL3YxL3BvbGljaWVzL2FnZW50L3tzY29wZS5hZ2VudF9pZH0SbQoMTGlzdFBvbGljaWVzEiIuYWdlbnRndWFyZC52MS5MaXN0UG9saWNpZXNSZXF1ZXN0GiMuYWdlbnRndWFyZC52MS5MaXN0UG9saWNpZXNSZXNwb25zZSIUgtPkkwIOEgwvdjEvcG9saWNpZXMSwAEKDERlbGV0ZVBvbGljeRIiLmFnZW50Z3VhcmQudjEuRGVsZXRlUG9saWN5UmVxdWVzdBojLmFnZW50Z3VhcmQudjEuRGVsZXRlUG9saWN5UmVzcG9uc2UiZ4LT5JMCYSITL3YxL3BvbGljaWVzOmRlbGV0ZToBKlogKh4vdjEvcG9saWNpZXMvdGVhbS97c2NvcGUudGVhbX1aJSojL3YxL3BvbGljaWVzL2FnZW50L3tzY29wZS5hZ2VudF9pZH0S6gEKEkxpc3RQb2xpY3lWZXJzaW9ucxIoLmFnZW50Z3VhcmQudjEuTGlzdFBvbGljeVZlcnNpb25zUmVxdWVzdBopLmFnZW50Z3VhcmQudjEuTGlzdFBvbGljeVZlcnNpb25zUmVzcG9uc2Uif4LT5JMCeSIZL3YxL3BvbGljaWVzOmxpc3RWZXJzaW9uczoBKlopEicvdjEvcG9saWNpZXMvdGVhbS97c2NvcGUudGVhbX0vdmVyc2lvbnNaLhIsL3YxL3BvbGljaWVzL2FnZW50L3tzY29wZS5hZ2VudF9pZH0vdmVyc2lvbnMSfwoOUm9sbGJhY2tQb2xpY3kSJC5hZ2VudGd1YXJkLnYxLlJvbGxiYWNrUG9saWN5UmVxdWVzdBolLmFnZW50Z3VhcmQudjEuUm9sbGJhY2tQb2xpY3lSZXNwb25zZSIggtPkkwIaIhUvdjEvcG9saWNpZXM6cm9sbGJhY2s6ASoSbwoKVGVzdFBvbGljeRIgLmFnZW50Z3VhcmQudjEuVGVzdFBvbGljeVJlcXVlc3QaIS5hZ2VudGd1YXJkLnYxLlRlc3RQb2xpY3lSZXNwb25zZSIcgtPkkwIWIhEvdjEvcG9saWNpZXM6dGVzdDoBKhJ+ChBMaXN0QXVkaXRSZWNvcmRzEiYuYWdlbnRndWFyZC52MS5MaXN0QXVkaXRSZWNvcmRzUmVxdWVzdBonLmFnZW50Z3VhcmQudjEuTGlzdEF1ZGl0UmVjb3Jkc1Jlc3BvbnNlIhmC0+STAhMSES92MS9hdWRpdC9yZWNvcmRzEngKC0ZvbGxvd0F1ZGl0EiEuYWdlbnRndWFyZC52MS5Gb2xsb3dBdWRpdFJlcXVlc3QaIi5hZ2VudGd1YXJkLnYxLkZvbGxvd0F1ZGl0UmVzcG9uc2UiIILT5JMCGhIYL3YxL2F1ZGl0L3JlY29yZHM6Zm9sbG93MAEScAoLVmVyaWZ5QXVkaXQSIS5hZ2VudGd1YXJkLnYxLlZlcmlmeUF1ZGl0UmVxdWVzdBoiLmFnZW50Z3VhcmQudjEuVmVyaWZ5QXVkaXRSZXNwb25zZSIYgtPkkwISEhAvdjEvYXVkaXQ6dmVyaWZ5MAESXgoIR2V0U3RhdHMSHi5hZ2VudGd1YXJkLnYxLkdldFN0YXRzUmVxdWVzdBofLmFnZW50Z3VhcmQudjEuR2V0U3RhdHNSZXNwb25zZSIRgtPkkwILEgkvdjEvc3RhdHNiBnByb3RvMw", [file_agentguard_v1_agent, file_agentguard_v1_audit, file_agentguard_v1_decision, file_agentguard_v1_enforcement, file_agentguard_v1_policy, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("ChlhZ2VudGd1YXJkL3YxL2FkbWluLnByb3RvEg1hZ2VudGd1YXJkLnYxInoKEkNyZWF0ZUFnZW50UmVxdWVzdBIpCgVhZ2VudBgBIAEoCzIULmFnZW50Z3VhcmQudjEuQWdlbnRCBOJBAQISOQoPa2V5X2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBASKDAQoTQ3JlYXRlQWdlbnRSZXNwb25zZRIjCgVhZ2VudBgBIAEoCzIULmFnZW50Z3VhcmQudjEuQWdlbnQSDwoHYXBpX2tleRgCIAEoCRIkCgNrZXkYAyABKAsyFy5hZ2VudGd1YXJkLnYxLkFnZW50S2V5EhAKCHJldmlzaW9uGAQgASgJIikKD0dldEFnZW50UmVxdWVzdBIWCghhZ2VudF9pZBgBIAEoCUIE4kEBAiI3ChBHZXRBZ2VudFJlc3BvbnNlEiMKBWFnZW50GAEgASgLMhQuYWdlbnRndWFyZC52MS5BZ2VudCK9AQoRTGlzdEFnZW50c1JlcXVlc3QSFwoJcGFnZV9zaXplGAEgASgFQgTiQQEBEhgKCnBhZ2VfdG9rZW4YAiABKAlCBOJBAQESEgoEdGVhbRgDIAEoCUIE4kEBARIZCgtlbnZpcm9ubWVudBgEIAEoCUIE4kEBARIcCglpc19hY3RpdmUYBSABKAhCBOJBAQFIAIgBARIaCgxzaG93X2RlbGV0ZWQYBiABKAhCBOJBAQFCDAoKX2lzX2FjdGl2ZSJTChJMaXN0QWdlbnRzUmVzcG9uc2USJAoGYWdlbnRzGAEgAygLMhQuYWdlbnRndWFyZC52MS5BZ2VudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkidgoSVXBkYXRlQWdlbnRSZXF1ZXN0EikKBWFnZW50GAEgASgLMhQuYWdlbnRndWFyZC52MS5BZ2VudEIE4kEBAhI1Cgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tCBOJBAQEiTAoTVXBkYXRlQWdlbnRSZXNwb25zZRIjCgVhZ2VudBgBIAEoCzIULmFnZW50Z3VhcmQudjEuQWdlbnQSEAoIcmV2aXNpb24YAiABKAkiLAoSRGVsZXRlQWdlbnRSZXF1ZXN0EhYKCGFnZW50X2lkGAEgASgJQgTiQQECIkwKE0RlbGV0ZUFnZW50UmVzcG9uc2USIwoFYWdlbnQYASABKAsyFC5hZ2VudGd1YXJkLnYxLkFnZW50EhAKCHJldmlzaW9uGAIgASgJIkAKCVJhdGVMaW1pdBIQCghhZ2VudF9pZBgBIAEoCRINCgVsaW1pdBgCIAEoCRISCgppc19kZWZhdWx0GAMgASgIIkIKE1NldFJhdGVMaW1pdFJlcXVlc3QSFgoIYWdlbnRfaWQYASABKAlCBOJBAQISEwoFbGltaXQYAiABKAlCBOJBAQEiVgoUU2V0UmF0ZUxpbWl0UmVzcG9uc2USLAoKcmF0ZV9saW1pdBgBIAEoCzIYLmFnZW50Z3VhcmQudjEuUmF0ZUxpbWl0EhAKCHJldmlzaW9uGAIgASgJIi0KE0dldFJhdGVMaW1pdFJlcXVlc3QSFgoIYWdlbnRfaWQYASABKAlCBOJBAQIiRAoUR2V0UmF0ZUxpbWl0UmVzcG9uc2USLAoKcmF0ZV9saW1pdBgBIAEoCzIYLmFnZW50Z3VhcmQudjEuUmF0ZUxpbWl0IqsBCgpLaWxsU3dpdGNoEiMKBXNjb3BlGAEgASgLMhQuYWdlbnRndWFyZC52MS5TY29wZRINCgVpc19vbhgCIAEoCBIOCgZyZWFzb24YAyABKAkSDQoFYWN0b3IYBCABKAkSLwoLdXBkYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhkKEXRoaXNfcmVwbGljYV9vbmx5GAYgASgIInsKFFNldEtpbGxTd2l0Y2hSZXF1ZXN0EikKBXNjb3BlGAEgASgLMhQuYWdlbnRndWFyZC52MS5TY29wZUIE4kEBAhIYCgVpc19vbhgCIAEoCEIE4kEBAkgAiAEBEhQKBnJlYXNvbhgDIAEoCUIE4kEBAUIICgZfaXNfb24iWQoVU2V0S2lsbFN3aXRjaFJlc3BvbnNlEi4KC2tpbGxfc3dpdGNoGAEgASgLMhkuYWdlbnRndWFyZC52MS5LaWxsU3dpdGNoEhAKCHJldmlzaW9uGAIgASgJIkwKF0xpc3RLaWxsU3dpdGNoZXNSZXF1ZXN0EhcKCXBhZ2Vfc2l6ZRgBIAEoBUIE4kEBARIYCgpwYWdlX3Rva2VuGAIgASgJQgTiQQEBImUKGExpc3RLaWxsU3dpdGNoZXNSZXNwb25zZRIwCg1raWxsX3N3aXRjaGVzGAEgAygLMhkuYWdlbnRndWFyZC52MS5LaWxsU3dpdGNoEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJmChVDcmVhdGVBZ2VudEtleVJlcXVlc3QSFgoIYWdlbnRfaWQYASABKAlCBOJBAQISNQoLZXhwaXJlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEBImEKFkNyZWF0ZUFnZW50S2V5UmVzcG9uc2USJAoDa2V5GAEgASgLMhcuYWdlbnRndWFyZC52MS5BZ2VudEtleRIPCgdhcGlfa2V5GAIgASgJEhAKCHJldmlzaW9uGAMgASgJImEKFExpc3RBZ2VudEtleXNSZXF1ZXN0EhYKCGFnZW50X2lkGAEgASgJQgTiQQECEhcKCXBhZ2Vfc2l6ZRgCIAEoBUIE4kEBARIYCgpwYWdlX3Rva2VuGAMgASgJQgTiQQEBIlcKFUxpc3RBZ2VudEtleXNSZXNwb25zZRIlCgRrZXlzGAEgAygLMhcuYWdlbnRndWFyZC52MS5BZ2VudEtleRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiLQoVUmV2b2tlQWdlbnRLZXlSZXF1ZXN0EhQKBmtleV9pZBgBIAEoCUIE4kEBAiJQChZSZXZva2VBZ2VudEtleVJlc3BvbnNlEiQKA2tleRgBIAEoCzIXLmFnZW50Z3VhcmQudjEuQWdlbnRLZXkSEAoIcmV2aXNpb24YAiABKAkiXAoQU2V0UG9saWN5UmVxdWVzdBIrCgZwb2xpY3kYASABKAsyFS5hZ2VudGd1YXJkLnYxLlBvbGljeUIE4kEBAhIbCg12YWxpZGF0ZV9vbmx5GAIgASgIQgTiQQEBInwKEVNldFBvbGljeVJlc3BvbnNlEiUKBnBvbGljeRgBIAEoCzIVLmFnZW50Z3VhcmQudjEuUG9saWN5Ei4KCHdhcm5pbmdzGAIgAygLMhwuYWdlbnRndWFyZC52MS5Qb2xpY3lXYXJuaW5nEhAKCHJldmlzaW9uGAMgASgJIlQKEEdldFBvbGljeVJlcXVlc3QSKQoFc2NvcGUYASABKAsyFC5hZ2VudGd1YXJkLnYxLlNjb3BlQgTiQQECEhUKB3ZlcnNpb24YAiABKAVCBOJBAQEiOgoRR2V0UG9saWN5UmVzcG9uc2USJQoGcG9saWN5GAEgASgLMhUuYWdlbnRndWFyZC52MS5Qb2xpY3kiSAoTTGlzdFBvbGljaWVzUmVxdWVzdBIXCglwYWdlX3NpemUYASABKAVCBOJBAQESGAoKcGFnZV90b2tlbhgCIAEoCUIE4kEBASJfChRMaXN0UG9saWNpZXNSZXNwb25zZRIuCghwb2xpY2llcxgBIAMoCzIcLmFnZW50Z3VhcmQudjEuUG9saWN5U3VtbWFyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiVAoTRGVsZXRlUG9saWN5UmVxdWVzdBIpCgVzY29wZRgBIAEoCzIULmFnZW50Z3VhcmQudjEuU2NvcGVCBOJBAQISEgoEZXRhZxgCIAEoCUIE4kEBASIoChREZWxldGVQb2xpY3lSZXNwb25zZRIQCghyZXZpc2lvbhgBIAEoCSJ5ChlMaXN0UG9saWN5VmVyc2lvbnNSZXF1ZXN0EikKBXNjb3BlGAEgASgLMhQuYWdlbnRndWFyZC52MS5TY29wZUIE4kEBAhIXCglwYWdlX3NpemUYAiABKAVCBOJBAQESGAoKcGFnZV90b2tlbhgDIAEoCUIE4kEBASJlChpMaXN0UG9saWN5VmVyc2lvbnNSZXNwb25zZRIuCgh2ZXJzaW9ucxgBIAMoCzIcLmFnZW50Z3VhcmQudjEuUG9saWN5VmVyc2lvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkibQoVUm9sbGJhY2tQb2xpY3lSZXF1ZXN0EikKBXNjb3BlGAEgASgLMhQuYWdlbnRndWFyZC52MS5TY29wZUIE4kEBAhIVCgd2ZXJzaW9uGAIgASgFQgTiQQECEhIKBGV0YWcYAyABKAlCBOJBAQEigQEKFlJvbGxiYWNrUG9saWN5UmVzcG9uc2USJQoGcG9saWN5GAEgASgLMhUuYWdlbnRndWFyZC52MS5Qb2xpY3kSLgoId2FybmluZ3MYAiADKAsyHC5hZ2VudGd1YXJkLnYxLlBvbGljeVdhcm5pbmcSEAoIcmV2aXNpb24YAyABKAki0AIKEVRlc3RQb2xpY3lSZXF1ZXN0EhIKCGFnZW50X2lkGAEgASgJSAASJQoFYWdlbnQYAiABKAsyFC5hZ2VudGd1YXJkLnYxLkFnZW50SAASNAoHcmVxdWVzdBgDIAEoCzIdLmFnZW50Z3VhcmQudjEuRW5mb3JjZVJlcXVlc3RCBOJBAQISLwoKY2FuZGlkYXRlcxgEIAMoCzIVLmFnZW50Z3VhcmQudjEuUG9saWN5QgTiQQEBEh0KD2NhbmRpZGF0ZXNfb25seRgFIAEoCEIE4kEBARItCgNub3cYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEBEhwKDnNob3dfdW5tYXRjaGVkGAcgASgIQgTiQQEBEiIKFGlnbm9yZV9raWxsX3N3aXRjaGVzGAggASgIQgTiQQEBQgkKB3N1YmplY3Qi/QEKD1J1bGVFeHBsYW5hdGlvbhInCgVzY29wZRgBIAEoDjIYLmFnZW50Z3VhcmQudjEuU2NvcGVLaW5kEhEKCXBvbGljeV9pZBgCIAEoCRIWCg5wb2xpY3lfdmVyc2lvbhgDIAEoBRIlCgRsaXN0GAQgASgOMhcuYWdlbnRndWFyZC52MS5SdWxlTGlzdBINCgVpbmRleBgFIAEoBRIPCgdydWxlX2lkGAYgASgJEisKB291dGNvbWUYByABKA4yGi5hZ2VudGd1YXJkLnYxLlJ1bGVPdXRjb21lEg0KBWVycm9yGAggASgJEhMKC2lzX2RlY2lkaW5nGAkgASgIIvcBChJUZXN0UG9saWN5UmVzcG9uc2USKQoIZGVjaXNpb24YASABKAsyFy5hZ2VudGd1YXJkLnYxLkRlY2lzaW9uEi0KBXJ1bGVzGAIgAygLMh4uYWdlbnRndWFyZC52MS5SdWxlRXhwbGFuYXRpb24SFQoNcnVsZXNfb21pdHRlZBgDIAEoBRIWCg5lcnJvcl9ydWxlX2lkcxgEIAMoCRISCgpzdGVwc191c2VkGAUgASgDEhQKDHJ1bGVzX3Rlc3RlZBgGIAEoBRIuCgh3YXJuaW5ncxgHIAMoCzIcLmFnZW50Z3VhcmQudjEuUG9saWN5V2FybmluZyKbAQoXTGlzdEF1ZGl0UmVjb3Jkc1JlcXVlc3QSMQoGZmlsdGVyGAEgASgLMhsuYWdlbnRndWFyZC52MS5SZWNvcmRGaWx0ZXJCBOJBAQESFwoJcGFnZV9zaXplGAIgASgFQgTiQQEBEhgKCnBhZ2VfdG9rZW4YAyABKAlCBOJBAQESGgoMb2xkZXN0X2ZpcnN0GAQgASgIQgTiQQEBImAKGExpc3RBdWRpdFJlY29yZHNSZXNwb25zZRIrCgdyZWNvcmRzGAEgAygLMhouYWdlbnRndWFyZC52MS5BdWRpdFJlY29yZBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiXwoSRm9sbG93QXVkaXRSZXF1ZXN0EjEKBmZpbHRlchgBIAEoCzIbLmFnZW50Z3VhcmQudjEuUmVjb3JkRmlsdGVyQgTiQQEBEhYKCHBvc2l0aW9uGAIgASgJQgTiQQEBIlQKE0ZvbGxvd0F1ZGl0UmVzcG9uc2USKwoHcmVjb3JkcxgBIAMoCzIaLmFnZW50Z3VhcmQudjEuQXVkaXRSZWNvcmQSEAoIcG9zaXRpb24YAiABKAkiLAoSVmVyaWZ5QXVkaXRSZXF1ZXN0EhYKCGNoYWluX2lkGAEgASgJQgTiQQEBIrMBChNWZXJpZnlBdWRpdFJlc3BvbnNlEjEKCHByb2dyZXNzGAEgASgLMh0uYWdlbnRndWFyZC52MS5WZXJpZnlQcm9ncmVzc0gAEi8KB2ZpbmRpbmcYAiABKAsyHC5hZ2VudGd1YXJkLnYxLlZlcmlmeUZpbmRpbmdIABIvCgdzdW1tYXJ5GAMgASgLMhwuYWdlbnRndWFyZC52MS5WZXJpZnlTdW1tYXJ5SABCBwoFZXZlbnQiEQoPR2V0U3RhdHNSZXF1ZXN0IoYDChBHZXRTdGF0c1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSLgoKc3RhcnRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIZGF0YWJhc2UYAyABKAkSFgoOc2NoZW1hX3ZlcnNpb24YBCABKAUSEAoIcmV2aXNpb24YBSABKAkSFwoPcmV2aXNpb25fYWdlX21zGAYgASgDEg4KBmFnZW50cxgHIAEoAxIVCg1hY3RpdmVfYWdlbnRzGAggASgDEhIKCmFnZW50X2tleXMYCSABKAMSEAoIcG9saWNpZXMYCiABKAMSMQoJZGVjaXNpb25zGAsgAygLMh4uYWdlbnRndWFyZC52MS5SZWFzb25Db2RlQ291bnQSKAoFYXVkaXQYDCABKAsyGS5hZ2VudGd1YXJkLnYxLkF1ZGl0U3RhdHMSMgoLcmF0ZV9saW1pdHMYDSABKAsyHS5hZ2VudGd1YXJkLnYxLlJhdGVMaW1pdFN0YXRzIlAKD1JlYXNvbkNvZGVDb3VudBIuCgtyZWFzb25fY29kZRgBIAEoDjIZLmFnZW50Z3VhcmQudjEuUmVhc29uQ29kZRINCgVjb3VudBgCIAEoAyJeCgpBdWRpdFN0YXRzEgwKBG1vZGUYASABKAkSEAoIY2hhaW5faWQYAiABKAkSDwoHcmVjb3JkcxgDIAEoAxIPCgdjb21taXRzGAQgASgDEg4KBnF1ZXVlZBgFIAEoAyLaAQoOUmF0ZUxpbWl0U3RhdHMSDwoHc3RvcmFnZRgBIAEoCRIVCg1kZWZhdWx0X2xpbWl0GAIgASgJEhMKC2lzX2NvdW50aW5nGAMgASgIEhAKCG9uX2Vycm9yGAQgASgJEhAKCGFkbWl0dGVkGAUgASgDEg8KB3JlZnVzZWQYBiABKAMSFQoNd2l0aG91dF9yZWRpcxgHIAEoAxIPCgdvdXRhZ2VzGAggASgDEh0KFWZhaWxlZF9sb2dpbnNfcmVmdXNlZBgJIAEoAxIPCgdjYWxsZXJzGAogASgDKr0BCgtSdWxlT3V0Y29tZRIcChhSVUxFX09VVENPTUVfVU5TUEVDSUZJRUQQABIYChRSVUxFX09VVENPTUVfTUFUQ0hFRBABEiAKHFJVTEVfT1VUQ09NRV9DT05ESVRJT05fRkFMU0UQAhIWChJSVUxFX09VVENPTUVfRVJST1IQAxIcChhSVUxFX09VVENPTUVfTk9UX01BVENIRUQQBBIeChpSVUxFX09VVENPTUVfTk9UX0VWQUxVQVRFRBAFMt0XCgxBZG1pblNlcnZpY2USbwoLQ3JlYXRlQWdlbnQSIS5hZ2VudGd1YXJkLnYxLkNyZWF0ZUFnZW50UmVxdWVzdBoiLmFnZW50Z3VhcmQudjEuQ3JlYXRlQWdlbnRSZXNwb25zZSIZgtPkkwITIgovdjEvYWdlbnRzOgVhZ2VudBJqCghHZXRBZ2VudBIeLmFnZW50Z3VhcmQudjEuR2V0QWdlbnRSZXF1ZXN0Gh8uYWdlbnRndWFyZC52MS5HZXRBZ2VudFJlc3BvbnNlIh2C0+STAhcSFS92MS9hZ2VudHMve2FnZW50X2lkfRJlCgpMaXN0QWdlbnRzEiAuYWdlbnRndWFyZC52MS5MaXN0QWdlbnRzUmVxdWVzdBohLmFnZW50Z3VhcmQudjEuTGlzdEFnZW50c1Jlc3BvbnNlIhKC0+STAgwSCi92MS9hZ2VudHMSgAEKC1VwZGF0ZUFnZW50EiEuYWdlbnRndWFyZC52MS5VcGRhdGVBZ2VudFJlcXVlc3QaIi5hZ2VudGd1YXJkLnYxLlVwZGF0ZUFnZW50UmVzcG9uc2UiKoLT5JMCJDIbL3YxL2FnZW50cy97YWdlbnQuYWdlbnRfaWR9OgVhZ2VudBJzCgtEZWxldGVBZ2VudBIhLmFnZW50Z3VhcmQudjEuRGVsZXRlQWdlbnRSZXF1ZXN0GiIuYWdlbnRndWFyZC52MS5EZWxldGVBZ2VudFJlc3BvbnNlIh2C0+STAhcqFS92MS9hZ2VudHMve2FnZW50X2lkfRKEAQoMU2V0UmF0ZUxpbWl0EiIuYWdlbnRndWFyZC52MS5TZXRSYXRlTGltaXRSZXF1ZXN0GiMuYWdlbnRndWFyZC52MS5TZXRSYXRlTGltaXRSZXNwb25zZSIrgtPkkwIlGiAvdjEvYWdlbnRzL3thZ2VudF9pZH0vcmF0ZS1saW1pdDoBKhKBAQoMR2V0UmF0ZUxpbWl0EiIuYWdlbnRndWFyZC52MS5HZXRSYXRlTGltaXRSZXF1ZXN0GiMuYWdlbnRndWFyZC52MS5HZXRSYXRlTGltaXRSZXNwb25zZSIogtPkkwIiEiAvdjEvYWdlbnRzL3thZ2VudF9pZH0vcmF0ZS1saW1pdBJ4Cg1TZXRLaWxsU3dpdGNoEiMuYWdlbnRndWFyZC52MS5TZXRLaWxsU3dpdGNoUmVxdWVzdBokLmFnZW50Z3VhcmQudjEuU2V0S2lsbFN3aXRjaFJlc3BvbnNlIhyC0+STAhYaES92MS9raWxsLXN3aXRjaGVzOgEqEn4KEExpc3RLaWxsU3dpdGNoZXMSJi5hZ2VudGd1YXJkLnYxLkxpc3RLaWxsU3dpdGNoZXNSZXF1ZXN0GicuYWdlbnRndWFyZC52MS5MaXN0S2lsbFN3aXRjaGVzUmVzcG9uc2UiGYLT5JMCExIRL3YxL2tpbGwtc3dpdGNoZXMShAEKDkNyZWF0ZUFnZW50S2V5EiQuYWdlbnRndWFyZC52MS5DcmVhdGVBZ2VudEtleVJlcXVlc3QaJS5hZ2VudGd1YXJkLnYxLkNyZWF0ZUFnZW50S2V5UmVzcG9uc2UiJYLT5JMCHyIaL3YxL2FnZW50cy97YWdlbnRfaWR9L2tleXM6ASoSfgoNTGlzdEFnZW50S2V5cxIjLmFnZW50Z3VhcmQudjEuTGlzdEFnZW50S2V5c1JlcXVlc3QaJC5hZ2VudGd1YXJkLnYxLkxpc3RBZ2VudEtleXNSZXNwb25zZSIigtPkkwIcEhovdjEvYWdlbnRzL3thZ2VudF9pZH0va2V5cxKCAQoOUmV2b2tlQWdlbnRLZXkSJC5hZ2VudGd1YXJkLnYxLlJldm9rZUFnZW50S2V5UmVxdWVzdBolLmFnZW50Z3VhcmQudjEuUmV2b2tlQWdlbnRLZXlSZXNwb25zZSIjgtPkkwIdIhgvdjEva2V5cy97a2V5X2lkfTpyZXZva2U6ASoSbAoJU2V0UG9saWN5Eh8uYWdlbnRndWFyZC52MS5TZXRQb2xpY3lSZXF1ZXN0GiAuYWdlbnRndWFyZC52MS5TZXRQb2xpY3lSZXNwb25zZSIcgtPkkwIWGgwvdjEvcG9saWNpZXM6BnBvbGljeRK0AQoJR2V0UG9saWN5Eh8uYWdlbnRndWFyZC52MS5HZXRQb2xpY3lSZXF1ZXN0GiAuYWdlbnRndWFyZC52MS5HZXRQb2xpY3lSZXNwb25zZSJkgtPkkwJeIhAvdjEvcG9saWNpZXM6Z2V0OgEqWiASHi92MS9wb2xpY2llcy90ZWFtL3tzY29wZS50ZWFtfVolEiMvdjEvcG9saWNpZXMvYWdlbnQve3Njb3BlLmFnZW50X2lkfRJtCgxMaXN0UG9saWNpZXMSIi5hZ2VudGd1YXJkLnYxLkxpc3RQb2xpY2llc1JlcXVlc3QaIy5hZ2VudGd1YXJkLnYxLkxpc3RQb2xpY2llc1Jlc3BvbnNlIhSC0+STAg4SDC92MS9wb2xpY2llcxLAAQoMRGVsZXRlUG9saWN5EiIuYWdlbnRndWFyZC52MS5EZWxldGVQb2xpY3lSZXF1ZXN0GiMuYWdlbnRndWFyZC52MS5EZWxldGVQb2xpY3lSZXNwb25zZSJngtPkkwJhIhMvdjEvcG9saWNpZXM6ZGVsZXRlOgEqWiAqHi92MS9wb2xpY2llcy90ZWFtL3tzY29wZS50ZWFtfVolKiMvdjEvcG9saWNpZXMvYWdlbnQve3Njb3BlLmFnZW50X2lkfRLqAQoSTGlzdFBvbGljeVZlcnNpb25zEiguYWdlbnRndWFyZC52MS5MaXN0UG9saWN5VmVyc2lvbnNSZXF1ZXN0GikuYWdlbnRndWFyZC52MS5MaXN0UG9saWN5VmVyc2lvbnNSZXNwb25zZSJ/gtPkkwJ5IhkvdjEvcG9saWNpZXM6bGlzdFZlcnNpb25zOgEqWikSJy92MS9wb2xpY2llcy90ZWFtL3tzY29wZS50ZWFtfS92ZXJzaW9uc1ouEiwvdjEvcG9saWNpZXMvYWdlbnQve3Njb3BlLmFnZW50X2lkfS92ZXJzaW9ucxJ/Cg5Sb2xsYmFja1BvbGljeRIkLmFnZW50Z3VhcmQudjEuUm9sbGJhY2tQb2xpY3lSZXF1ZXN0GiUuYWdlbnRndWFyZC52MS5Sb2xsYmFja1BvbGljeVJlc3BvbnNlIiCC0+STAhoiFS92MS9wb2xpY2llczpyb2xsYmFjazoBKhJvCgpUZXN0UG9saWN5EiAuYWdlbnRndWFyZC52MS5UZXN0UG9saWN5UmVxdWVzdBohLmFnZW50Z3VhcmQudjEuVGVzdFBvbGljeVJlc3BvbnNlIhyC0+STAhYiES92MS9wb2xpY2llczp0ZXN0OgEqEn4KEExpc3RBdWRpdFJlY29yZHMSJi5hZ2VudGd1YXJkLnYxLkxpc3RBdWRpdFJlY29yZHNSZXF1ZXN0GicuYWdlbnRndWFyZC52MS5MaXN0QXVkaXRSZWNvcmRzUmVzcG9uc2UiGYLT5JMCExIRL3YxL2F1ZGl0L3JlY29yZHMSeAoLRm9sbG93QXVkaXQSIS5hZ2VudGd1YXJkLnYxLkZvbGxvd0F1ZGl0UmVxdWVzdBoiLmFnZW50Z3VhcmQudjEuRm9sbG93QXVkaXRSZXNwb25zZSIggtPkkwIaEhgvdjEvYXVkaXQvcmVjb3Jkczpmb2xsb3cwARJwCgtWZXJpZnlBdWRpdBIhLmFnZW50Z3VhcmQudjEuVmVyaWZ5QXVkaXRSZXF1ZXN0GiIuYWdlbnRndWFyZC52MS5WZXJpZnlBdWRpdFJlc3BvbnNlIhiC0+STAhISEC92MS9hdWRpdDp2ZXJpZnkwARJeCghHZXRTdGF0cxIeLmFnZW50Z3VhcmQudjEuR2V0U3RhdHNSZXF1ZXN0Gh8uYWdlbnRndWFyZC52MS5HZXRTdGF0c1Jlc3BvbnNlIhGC0+STAgsSCS92MS9zdGF0c2IGcHJvdG8z", [file_agentguard_v1_agent, file_agentguard_v1_audit, file_agentguard_v1_decision, file_agentguard_v1_enforcement, file_agentguard_v1_policy, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * Asks for a new agent.
@@ -465,6 +465,183 @@ export const GetRateLimitResponseSchema: GenMessage<GetRateLimitResponse> = /*@_
   messageDesc(file_agentguard_v1_admin, 14);
 
 /**
+ * A switch above every rule: while it is on, everything its agents ask is denied.
+ *
+ * @generated from message agentguard.v1.KillSwitch
+ */
+export type KillSwitch = Message<"agentguard.v1.KillSwitch"> & {
+  /**
+   * Whose agents it stops.
+   *
+   * @generated from field: agentguard.v1.Scope scope = 1;
+   */
+  scope?: Scope | undefined;
+
+  /**
+   * Whether it is on.
+   *
+   * @generated from field: bool is_on = 2;
+   */
+  isOn: boolean;
+
+  /**
+   * Why it was switched, for administrators; agents are not told.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * Who switched it, such as `admin`.
+   *
+   * @generated from field: string actor = 4;
+   */
+  actor: string;
+
+  /**
+   * When it was switched.
+   *
+   * @generated from field: google.protobuf.Timestamp update_time = 5;
+   */
+  updateTime?: Timestamp | undefined;
+
+  /**
+   * Whether it is on in this replica's memory only, because the database is away; it is written there, and so holds
+   * everywhere, as soon as the database is back.
+   *
+   * @generated from field: bool this_replica_only = 6;
+   */
+  thisReplicaOnly: boolean;
+};
+
+/**
+ * Describes the message agentguard.v1.KillSwitch.
+ * Use `create(KillSwitchSchema)` to create a new message.
+ */
+export const KillSwitchSchema: GenMessage<KillSwitch> = /*@__PURE__*/
+  messageDesc(file_agentguard_v1_admin, 15);
+
+/**
+ * Asks to switch a kill switch.
+ *
+ * @generated from message agentguard.v1.SetKillSwitchRequest
+ */
+export type SetKillSwitchRequest = Message<"agentguard.v1.SetKillSwitchRequest"> & {
+  /**
+   * Whose agents to stop, or to let go on.
+   *
+   * @generated from field: agentguard.v1.Scope scope = 1;
+   */
+  scope?: Scope | undefined;
+
+  /**
+   * Whether it is to be on. Must be set.
+   *
+   * @generated from field: optional bool is_on = 2;
+   */
+  isOn?: boolean | undefined;
+
+  /**
+   * Why, 1–500 bytes. Required to switch on.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message agentguard.v1.SetKillSwitchRequest.
+ * Use `create(SetKillSwitchRequestSchema)` to create a new message.
+ */
+export const SetKillSwitchRequestSchema: GenMessage<SetKillSwitchRequest> = /*@__PURE__*/
+  messageDesc(file_agentguard_v1_admin, 16);
+
+/**
+ * The answer to `SetKillSwitch`.
+ *
+ * @generated from message agentguard.v1.SetKillSwitchResponse
+ */
+export type SetKillSwitchResponse = Message<"agentguard.v1.SetKillSwitchResponse"> & {
+  /**
+   * The switch as it is now.
+   *
+   * @generated from field: agentguard.v1.KillSwitch kill_switch = 1;
+   */
+  killSwitch?: KillSwitch | undefined;
+
+  /**
+   * The revision that the change made, `epoch.n`; where nothing changed, the revision now. Empty if the switch is on in
+   * this replica only.
+   *
+   * @generated from field: string revision = 2;
+   */
+  revision: string;
+};
+
+/**
+ * Describes the message agentguard.v1.SetKillSwitchResponse.
+ * Use `create(SetKillSwitchResponseSchema)` to create a new message.
+ */
+export const SetKillSwitchResponseSchema: GenMessage<SetKillSwitchResponse> = /*@__PURE__*/
+  messageDesc(file_agentguard_v1_admin, 17);
+
+/**
+ * Asks for the kill switches that are on.
+ *
+ * @generated from message agentguard.v1.ListKillSwitchesRequest
+ */
+export type ListKillSwitchesRequest = Message<"agentguard.v1.ListKillSwitchesRequest"> & {
+  /**
+   * At most so many switches; 0: 100; above 1,000: 1,000. A page also ends at 2 MiB.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * The `next_page_token` of the page before; empty: the first page.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message agentguard.v1.ListKillSwitchesRequest.
+ * Use `create(ListKillSwitchesRequestSchema)` to create a new message.
+ */
+export const ListKillSwitchesRequestSchema: GenMessage<ListKillSwitchesRequest> = /*@__PURE__*/
+  messageDesc(file_agentguard_v1_admin, 18);
+
+/**
+ * The answer to `ListKillSwitches`.
+ *
+ * @generated from message agentguard.v1.ListKillSwitchesResponse
+ */
+export type ListKillSwitchesResponse = Message<"agentguard.v1.ListKillSwitchesResponse"> & {
+  /**
+   * The switches.
+   *
+   * @generated from field: repeated agentguard.v1.KillSwitch kill_switches = 1;
+   */
+  killSwitches: KillSwitch[];
+
+  /**
+   * Where the next page begins; empty: this is the last one.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message agentguard.v1.ListKillSwitchesResponse.
+ * Use `create(ListKillSwitchesResponseSchema)` to create a new message.
+ */
+export const ListKillSwitchesResponseSchema: GenMessage<ListKillSwitchesResponse> = /*@__PURE__*/
+  messageDesc(file_agentguard_v1_admin, 19);
+
+/**
  * Asks for another key.
  *
  * @generated from message agentguard.v1.CreateAgentKeyRequest
@@ -490,7 +667,7 @@ export type CreateAgentKeyRequest = Message<"agentguard.v1.CreateAgentKeyRequest
  * Use `create(CreateAgentKeyRequestSchema)` to create a new message.
  */
 export const CreateAgentKeyRequestSchema: GenMessage<CreateAgentKeyRequest> = /*@__PURE__*/
-  messageDesc(file_agentguard_v1_admin, 15);
+  messageDesc(file_agentguard_v1_admin, 20);
 
 /**
  * The answer to `CreateAgentKey`.
@@ -525,7 +702,7 @@ export type CreateAgentKeyResponse = Message<"agentguard.v1.CreateAgentKeyRespon
  * Use `create(CreateAgentKeyResponseSchema)` to create a new message.
  */
 export const CreateAgentKeyResponseSchema: GenMessage<CreateAgentKeyResponse> = /*@__PURE__*/
-  messageDesc(file_agentguard_v1_admin, 16);
+  messageDesc(file_agentguard_v1_admin, 21);
 
 /**
  * Asks for an agent's keys.
@@ -560,7 +737,7 @@ export type ListAgentKeysRequest = Message<"agentguard.v1.ListAgentKeysRequest">
  * Use `create(ListAgentKeysRequestSchema)` to create a new message.
  */
 export const ListAgentKeysRequestSchema: GenMessage<ListAgentKeysRequest> = /*@__PURE__*/
-  messageDesc(file_agentguard_v1_admin, 17);
+  messageDesc(file_agentguard_v1_admin, 22);
 
 /**
  * The answer to `ListAgentKeys`.
@@ -588,7 +765,7 @@ export type ListAgentKeysResponse = Message<"agentguard.v1.ListAgentKeysResponse
  * Use `create(ListAgentKeysResponseSchema)` to create a new message.
  */
 export const ListAgentKeysResponseSchema: GenMessage<ListAgentKeysResponse> = /*@__PURE__*/
-  messageDesc(file_agentguard_v1_admin, 18);
+  messageDesc(file_agentguard_v1_admin, 23);
 
 /**
  * Asks to revoke a key.
@@ -609,7 +786,7 @@ export type RevokeAgentKeyRequest = Message<"agentguard.v1.RevokeAgentKeyRequest
  * Use `create(RevokeAgentKeyRequestSchema)` to create a new message.
  */
 export const RevokeAgentKeyRequestSchema: GenMessage<RevokeAgentKeyRequest> = /*@__PURE__*/
-  messageDesc(file_agentguard_v1_admin, 19);
+  messageDesc(file_agentguard_v1_admin, 24);
 
 /**
  * The answer to `RevokeAgentKey`.
@@ -637,7 +814,7 @@ export type RevokeAgentKeyResponse = Message<"agentguard.v1.RevokeAgentKeyRespon
  * Use `create(RevokeAgentKeyResponseSchema)` to create a new message.
  */
 export const RevokeAgentKeyResponseSchema: GenMessage<RevokeAgentKeyResponse> = /*@__PURE__*/
-  messageDesc(file_agentguard_v1_admin, 20);
+  messageDesc(file_agentguard_v1_admin, 25);
 
 /**
  * Asks to write a policy.
@@ -665,7 +842,7 @@ export type SetPolicyRequest = Message<"agentguard.v1.SetPolicyRequest"> & {
  * Use `create(SetPolicyRequestSchema)` to create a new message.
  */
 export const SetPolicyRequestSchema: GenMessage<SetPolicyRequest> = /*@__PURE__*/
-  messageDesc(file_agentguard_v1_admin, 21);
+  messageDesc(file_agentguard_v1_admin, 26);
 
 /**
  * The answer to `SetPolicy`.
@@ -700,7 +877,7 @@ export type SetPolicyResponse = Message<"agentguard.v1.SetPolicyResponse"> & {
  * Use `create(SetPolicyResponseSchema)` to create a new message.
  */
 export const SetPolicyResponseSchema: GenMessage<SetPolicyResponse> = /*@__PURE__*/
-  messageDesc(file_agentguard_v1_admin, 22);
+  messageDesc(file_agentguard_v1_admin, 27);
 
 /**
  * Asks for a policy.
@@ -728,7 +905,7 @@ export type GetPolicyRequest = Message<"agentguard.v1.GetPolicyRequest"> & {
  * Use `create(GetPolicyRequestSchema)` to create a new message.
  */
 export const GetPolicyRequestSchema: GenMessage<GetPolicyRequest> = /*@__PURE__*/
-  messageDesc(file_agentguard_v1_admin, 23);
+  messageDesc(file_agentguard_v1_admin, 28);
 
 /**
  * The answer to `GetPolicy`.
@@ -749,7 +926,7 @@ export type GetPolicyResponse = Message<"agentguard.v1.GetPolicyResponse"> & {
  * Use `create(GetPolicyResponseSchema)` to create a new message.
  */
 export const GetPolicyResponseSchema: GenMessage<GetPolicyResponse> = /*@__PURE__*/
-  messageDesc(file_agentguard_v1_admin, 24);
+  messageDesc(file_agentguard_v1_admin, 29);
 
 /**
  * Asks for the policies there are.
@@ -777,7 +954,7 @@ export type ListPoliciesRequest = Message<"agentguard.v1.ListPoliciesRequest"> &
  * Use `create(ListPoliciesRequestSchema)` to create a new message.
  */
 export const ListPoliciesRequestSchema: GenMessage<ListPoliciesRequest> = /*@__PURE__*/
-  messageDesc(file_agentguard_v1_admin, 25);
+  messageDesc(file_agentguard_v1_admin, 30);
 
 /**
  * The answer to `ListPolicies`.
@@ -805,7 +982,7 @@ export type ListPoliciesResponse = Message<"agentguard.v1.ListPoliciesResponse">
  * Use `create(ListPoliciesResponseSchema)` to create a new message.
  */
 export const ListPoliciesResponseSchema: GenMessage<ListPoliciesResponse> = /*@__PURE__*/
-  messageDesc(file_agentguard_v1_admin, 26);
+  messageDesc(file_agentguard_v1_admin, 31);
 
 /**
  * Asks to delete a policy.
@@ -833,7 +1010,7 @@ export type DeletePolicyRequest = Message<"agentguard.v1.DeletePolicyRequest"> &
  * Use `create(DeletePolicyRequestSchema)` to create a new message.
  */
 export const DeletePolicyRequestSchema: GenMessage<DeletePolicyRequest> = /*@__PURE__*/
-  messageDesc(file_agentguard_v1_admin, 27);
+  messageDesc(file_agentguard_v1_admin, 32);
 
 /**
  * The answer to `DeletePolicy`.
@@ -854,7 +1031,7 @@ export type DeletePolicyResponse = Message<"agentguard.v1.DeletePolicyResponse">
  * Use `create(DeletePolicyResponseSchema)` to create a new message.
  */
 export const DeletePolicyResponseSchema: GenMessage<DeletePolicyResponse> = /*@__PURE__*/
-  messageDesc(file_agentguard_v1_admin, 28);
+  messageDesc(file_agentguard_v1_admin, 33);
 
 /**
  * Asks for a policy's versions.
@@ -889,7 +1066,7 @@ export type ListPolicyVersionsRequest = Message<"agentguard.v1.ListPolicyVersion
  * Use `create(ListPolicyVersionsRequestSchema)` to create a new message.
  */
 export const ListPolicyVersionsRequestSchema: GenMessage<ListPolicyVersionsRequest> = /*@__PURE__*/
-  messageDesc(file_agentguard_v1_admin, 29);
+  messageDesc(file_agentguard_v1_admin, 34);
 
 /**
  * The answer to `ListPolicyVersions`.
@@ -917,7 +1094,7 @@ export type ListPolicyVersionsResponse = Message<"agentguard.v1.ListPolicyVersio
  * Use `create(ListPolicyVersionsResponseSchema)` to create a new message.
  */
 export const ListPolicyVersionsResponseSchema: GenMessage<ListPolicyVersionsResponse> = /*@__PURE__*/
-  messageDesc(file_agentguard_v1_admin, 30);
+  messageDesc(file_agentguard_v1_admin, 35);
 
 /**
  * Asks to go back to an earlier version.
@@ -952,7 +1129,7 @@ export type RollbackPolicyRequest = Message<"agentguard.v1.RollbackPolicyRequest
  * Use `create(RollbackPolicyRequestSchema)` to create a new message.
  */
 export const RollbackPolicyRequestSchema: GenMessage<RollbackPolicyRequest> = /*@__PURE__*/
-  messageDesc(file_agentguard_v1_admin, 31);
+  messageDesc(file_agentguard_v1_admin, 36);
 
 /**
  * The answer to `RollbackPolicy`.
@@ -987,7 +1164,7 @@ export type RollbackPolicyResponse = Message<"agentguard.v1.RollbackPolicyRespon
  * Use `create(RollbackPolicyResponseSchema)` to create a new message.
  */
 export const RollbackPolicyResponseSchema: GenMessage<RollbackPolicyResponse> = /*@__PURE__*/
-  messageDesc(file_agentguard_v1_admin, 32);
+  messageDesc(file_agentguard_v1_admin, 37);
 
 /**
  * Asks what would be decided.
@@ -1053,6 +1230,13 @@ export type TestPolicyRequest = Message<"agentguard.v1.TestPolicyRequest"> & {
    * @generated from field: bool show_unmatched = 7;
    */
   showUnmatched: boolean;
+
+  /**
+   * Whether to decide as if no kill switch were on.
+   *
+   * @generated from field: bool ignore_kill_switches = 8;
+   */
+  ignoreKillSwitches: boolean;
 };
 
 /**
@@ -1060,7 +1244,7 @@ export type TestPolicyRequest = Message<"agentguard.v1.TestPolicyRequest"> & {
  * Use `create(TestPolicyRequestSchema)` to create a new message.
  */
 export const TestPolicyRequestSchema: GenMessage<TestPolicyRequest> = /*@__PURE__*/
-  messageDesc(file_agentguard_v1_admin, 33);
+  messageDesc(file_agentguard_v1_admin, 38);
 
 /**
  * What one rule had to say.
@@ -1137,7 +1321,7 @@ export type RuleExplanation = Message<"agentguard.v1.RuleExplanation"> & {
  * Use `create(RuleExplanationSchema)` to create a new message.
  */
 export const RuleExplanationSchema: GenMessage<RuleExplanation> = /*@__PURE__*/
-  messageDesc(file_agentguard_v1_admin, 34);
+  messageDesc(file_agentguard_v1_admin, 39);
 
 /**
  * The answer to `TestPolicy`.
@@ -1200,7 +1384,7 @@ export type TestPolicyResponse = Message<"agentguard.v1.TestPolicyResponse"> & {
  * Use `create(TestPolicyResponseSchema)` to create a new message.
  */
 export const TestPolicyResponseSchema: GenMessage<TestPolicyResponse> = /*@__PURE__*/
-  messageDesc(file_agentguard_v1_admin, 35);
+  messageDesc(file_agentguard_v1_admin, 40);
 
 /**
  * Asks for records.
@@ -1242,7 +1426,7 @@ export type ListAuditRecordsRequest = Message<"agentguard.v1.ListAuditRecordsReq
  * Use `create(ListAuditRecordsRequestSchema)` to create a new message.
  */
 export const ListAuditRecordsRequestSchema: GenMessage<ListAuditRecordsRequest> = /*@__PURE__*/
-  messageDesc(file_agentguard_v1_admin, 36);
+  messageDesc(file_agentguard_v1_admin, 41);
 
 /**
  * The answer to `ListAuditRecords`.
@@ -1270,7 +1454,7 @@ export type ListAuditRecordsResponse = Message<"agentguard.v1.ListAuditRecordsRe
  * Use `create(ListAuditRecordsResponseSchema)` to create a new message.
  */
 export const ListAuditRecordsResponseSchema: GenMessage<ListAuditRecordsResponse> = /*@__PURE__*/
-  messageDesc(file_agentguard_v1_admin, 37);
+  messageDesc(file_agentguard_v1_admin, 42);
 
 /**
  * Asks for records as they come.
@@ -1298,7 +1482,7 @@ export type FollowAuditRequest = Message<"agentguard.v1.FollowAuditRequest"> & {
  * Use `create(FollowAuditRequestSchema)` to create a new message.
  */
 export const FollowAuditRequestSchema: GenMessage<FollowAuditRequest> = /*@__PURE__*/
-  messageDesc(file_agentguard_v1_admin, 38);
+  messageDesc(file_agentguard_v1_admin, 43);
 
 /**
  * Some records, as they were committed.
@@ -1326,7 +1510,7 @@ export type FollowAuditResponse = Message<"agentguard.v1.FollowAuditResponse"> &
  * Use `create(FollowAuditResponseSchema)` to create a new message.
  */
 export const FollowAuditResponseSchema: GenMessage<FollowAuditResponse> = /*@__PURE__*/
-  messageDesc(file_agentguard_v1_admin, 39);
+  messageDesc(file_agentguard_v1_admin, 44);
 
 /**
  * Asks to verify the audit.
@@ -1347,7 +1531,7 @@ export type VerifyAuditRequest = Message<"agentguard.v1.VerifyAuditRequest"> & {
  * Use `create(VerifyAuditRequestSchema)` to create a new message.
  */
 export const VerifyAuditRequestSchema: GenMessage<VerifyAuditRequest> = /*@__PURE__*/
-  messageDesc(file_agentguard_v1_admin, 40);
+  messageDesc(file_agentguard_v1_admin, 45);
 
 /**
  * A step of a verification.
@@ -1392,7 +1576,7 @@ export type VerifyAuditResponse = Message<"agentguard.v1.VerifyAuditResponse"> &
  * Use `create(VerifyAuditResponseSchema)` to create a new message.
  */
 export const VerifyAuditResponseSchema: GenMessage<VerifyAuditResponse> = /*@__PURE__*/
-  messageDesc(file_agentguard_v1_admin, 41);
+  messageDesc(file_agentguard_v1_admin, 46);
 
 /**
  * Asks for figures.
@@ -1407,7 +1591,7 @@ export type GetStatsRequest = Message<"agentguard.v1.GetStatsRequest"> & {
  * Use `create(GetStatsRequestSchema)` to create a new message.
  */
 export const GetStatsRequestSchema: GenMessage<GetStatsRequest> = /*@__PURE__*/
-  messageDesc(file_agentguard_v1_admin, 42);
+  messageDesc(file_agentguard_v1_admin, 47);
 
 /**
  * The answer to `GetStats`. Counts of acts are this replica's, since it started.
@@ -1512,7 +1696,7 @@ export type GetStatsResponse = Message<"agentguard.v1.GetStatsResponse"> & {
  * Use `create(GetStatsResponseSchema)` to create a new message.
  */
 export const GetStatsResponseSchema: GenMessage<GetStatsResponse> = /*@__PURE__*/
-  messageDesc(file_agentguard_v1_admin, 43);
+  messageDesc(file_agentguard_v1_admin, 48);
 
 /**
  * How often something was decided for a reason.
@@ -1540,7 +1724,7 @@ export type ReasonCodeCount = Message<"agentguard.v1.ReasonCodeCount"> & {
  * Use `create(ReasonCodeCountSchema)` to create a new message.
  */
 export const ReasonCodeCountSchema: GenMessage<ReasonCodeCount> = /*@__PURE__*/
-  messageDesc(file_agentguard_v1_admin, 44);
+  messageDesc(file_agentguard_v1_admin, 49);
 
 /**
  * What this replica's audit writer is at.
@@ -1589,7 +1773,7 @@ export type AuditStats = Message<"agentguard.v1.AuditStats"> & {
  * Use `create(AuditStatsSchema)` to create a new message.
  */
 export const AuditStatsSchema: GenMessage<AuditStats> = /*@__PURE__*/
-  messageDesc(file_agentguard_v1_admin, 45);
+  messageDesc(file_agentguard_v1_admin, 50);
 
 /**
  * What this replica's limiter has done since the start.
@@ -1673,7 +1857,7 @@ export type RateLimitStats = Message<"agentguard.v1.RateLimitStats"> & {
  * Use `create(RateLimitStatsSchema)` to create a new message.
  */
 export const RateLimitStatsSchema: GenMessage<RateLimitStats> = /*@__PURE__*/
-  messageDesc(file_agentguard_v1_admin, 46);
+  messageDesc(file_agentguard_v1_admin, 51);
 
 /**
  * What became of a rule.
@@ -1825,6 +2009,37 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof GetRateLimitRequestSchema;
     output: typeof GetRateLimitResponseSchema;
+  },
+  /**
+   * Switches the kill switch of a scope on or off. While it is on, everything the scope's agents ask is denied with
+   * `KILL_SWITCH`, above every rule, in force for every call that starts after the answer; open streams feel it at
+   * their next message. Switching on what is on replaces reason, who and when; switching off what is off changes
+   * nothing.
+   *
+   * Without its database a replica still switches on, in its own memory, and says so in `this_replica_only`; it writes
+   * the switch to the database as soon as that is back. Switching off needs the database.
+   *
+   * Errors: `NOT_FOUND` (the scope's agent).
+   *
+   * @generated from rpc agentguard.v1.AdminService.SetKillSwitch
+   */
+  setKillSwitch: {
+    methodKind: "unary";
+    input: typeof SetKillSwitchRequestSchema;
+    output: typeof SetKillSwitchResponseSchema;
+  },
+  /**
+   * Lists the kill switches that are on, as this replica knows them: everyone's, then teams' by name, then agents' by
+   * id. Answers without the database, too.
+   *
+   * Errors: `PAGE_TOKEN_INVALID`.
+   *
+   * @generated from rpc agentguard.v1.AdminService.ListKillSwitches
+   */
+  listKillSwitches: {
+    methodKind: "unary";
+    input: typeof ListKillSwitchesRequestSchema;
+    output: typeof ListKillSwitchesResponseSchema;
   },
   /**
    * Makes another key for an agent, which may have 10 live ones. The key is shown in this answer and never again.

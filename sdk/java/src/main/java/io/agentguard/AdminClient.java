@@ -20,6 +20,9 @@ import io.agentguard.v1.GetPolicyRequest;
 import io.agentguard.v1.GetPolicyResponse;
 import io.agentguard.v1.GetRateLimitRequest;
 import io.agentguard.v1.GetRateLimitResponse;
+import io.agentguard.v1.KillSwitch;
+import io.agentguard.v1.ListKillSwitchesRequest;
+import io.agentguard.v1.ListKillSwitchesResponse;
 import io.agentguard.v1.GetStatsRequest;
 import io.agentguard.v1.GetStatsResponse;
 import io.agentguard.v1.ListAgentKeysRequest;
@@ -40,6 +43,8 @@ import io.agentguard.v1.RollbackPolicyRequest;
 import io.agentguard.v1.RollbackPolicyResponse;
 import io.agentguard.v1.SetPolicyRequest;
 import io.agentguard.v1.SetPolicyResponse;
+import io.agentguard.v1.SetKillSwitchRequest;
+import io.agentguard.v1.SetKillSwitchResponse;
 import io.agentguard.v1.SetRateLimitRequest;
 import io.agentguard.v1.SetRateLimitResponse;
 import io.agentguard.v1.TestPolicyRequest;
@@ -205,6 +210,24 @@ public final class AdminClient implements AutoCloseable {
             AdminServiceGrpc.getListAgentsMethod(), request.toBuilder().setPageToken(token).build(), null, null, true)),
         ListAgentsResponse::getAgentsList,
         ListAgentsResponse::getNextPageToken);
+  }
+
+  public SetKillSwitchResponse setKillSwitch(SetKillSwitchRequest request) {
+    return Transport.await(setKillSwitchAsync(request));
+  }
+
+  public CompletableFuture<SetKillSwitchResponse> setKillSwitchAsync(SetKillSwitchRequest request) {
+    return transport.call(AdminServiceGrpc.getSetKillSwitchMethod(), request, null, null, false);
+  }
+
+  /** The items of all pages, from the request's page token on. */
+  public Iterator<KillSwitch> listKillSwitches(ListKillSwitchesRequest request) {
+    return new Pages<>(
+        request.getPageToken(),
+        token -> Transport.await(transport.call(
+            AdminServiceGrpc.getListKillSwitchesMethod(), request.toBuilder().setPageToken(token).build(), null, null, true)),
+        ListKillSwitchesResponse::getKillSwitchesList,
+        ListKillSwitchesResponse::getNextPageToken);
   }
 
   /** The items of all pages, from the request's page token on. */

@@ -102,6 +102,31 @@ public final class Admin extends com.google.protobuf.GeneratedFile {
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_agentguard_v1_GetRateLimitResponse_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_agentguard_v1_KillSwitch_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_agentguard_v1_KillSwitch_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_agentguard_v1_SetKillSwitchRequest_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_agentguard_v1_SetKillSwitchRequest_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_agentguard_v1_SetKillSwitchResponse_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_agentguard_v1_SetKillSwitchResponse_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_agentguard_v1_ListKillSwitchesRequest_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_agentguard_v1_ListKillSwitchesRequest_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_agentguard_v1_ListKillSwitchesResponse_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_agentguard_v1_ListKillSwitchesResponse_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_agentguard_v1_CreateAgentKeyRequest_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -310,181 +335,202 @@ public final class Admin extends com.google.protobuf.GeneratedFile {
       "\n\010revision\030\002 \001(\t\"-\n\023GetRateLimitRequest\022" +
       "\026\n\010agent_id\030\001 \001(\tB\004\342A\001\002\"D\n\024GetRateLimitR" +
       "esponse\022,\n\nrate_limit\030\001 \001(\0132\030.agentguard" +
-      ".v1.RateLimit\"f\n\025CreateAgentKeyRequest\022\026" +
-      "\n\010agent_id\030\001 \001(\tB\004\342A\001\002\0225\n\013expire_time\030\002 " +
-      "\001(\0132\032.google.protobuf.TimestampB\004\342A\001\001\"a\n" +
-      "\026CreateAgentKeyResponse\022$\n\003key\030\001 \001(\0132\027.a" +
-      "gentguard.v1.AgentKey\022\017\n\007api_key\030\002 \001(\t\022\020" +
-      "\n\010revision\030\003 \001(\t\"a\n\024ListAgentKeysRequest" +
-      "\022\026\n\010agent_id\030\001 \001(\tB\004\342A\001\002\022\027\n\tpage_size\030\002 " +
-      "\001(\005B\004\342A\001\001\022\030\n\npage_token\030\003 \001(\tB\004\342A\001\001\"W\n\025L" +
-      "istAgentKeysResponse\022%\n\004keys\030\001 \003(\0132\027.age" +
-      "ntguard.v1.AgentKey\022\027\n\017next_page_token\030\002" +
-      " \001(\t\"-\n\025RevokeAgentKeyRequest\022\024\n\006key_id\030" +
-      "\001 \001(\tB\004\342A\001\002\"P\n\026RevokeAgentKeyResponse\022$\n" +
-      "\003key\030\001 \001(\0132\027.agentguard.v1.AgentKey\022\020\n\010r" +
-      "evision\030\002 \001(\t\"\\\n\020SetPolicyRequest\022+\n\006pol" +
-      "icy\030\001 \001(\0132\025.agentguard.v1.PolicyB\004\342A\001\002\022\033" +
-      "\n\rvalidate_only\030\002 \001(\010B\004\342A\001\001\"|\n\021SetPolicy" +
-      "Response\022%\n\006policy\030\001 \001(\0132\025.agentguard.v1" +
-      ".Policy\022.\n\010warnings\030\002 \003(\0132\034.agentguard.v" +
-      "1.PolicyWarning\022\020\n\010revision\030\003 \001(\t\"T\n\020Get" +
-      "PolicyRequest\022)\n\005scope\030\001 \001(\0132\024.agentguar" +
-      "d.v1.ScopeB\004\342A\001\002\022\025\n\007version\030\002 \001(\005B\004\342A\001\001\"" +
-      ":\n\021GetPolicyResponse\022%\n\006policy\030\001 \001(\0132\025.a" +
-      "gentguard.v1.Policy\"H\n\023ListPoliciesReque" +
-      "st\022\027\n\tpage_size\030\001 \001(\005B\004\342A\001\001\022\030\n\npage_toke" +
-      "n\030\002 \001(\tB\004\342A\001\001\"_\n\024ListPoliciesResponse\022.\n" +
-      "\010policies\030\001 \003(\0132\034.agentguard.v1.PolicySu" +
-      "mmary\022\027\n\017next_page_token\030\002 \001(\t\"T\n\023Delete" +
-      "PolicyRequest\022)\n\005scope\030\001 \001(\0132\024.agentguar" +
-      "d.v1.ScopeB\004\342A\001\002\022\022\n\004etag\030\002 \001(\tB\004\342A\001\001\"(\n\024" +
-      "DeletePolicyResponse\022\020\n\010revision\030\001 \001(\t\"y" +
-      "\n\031ListPolicyVersionsRequest\022)\n\005scope\030\001 \001" +
-      "(\0132\024.agentguard.v1.ScopeB\004\342A\001\002\022\027\n\tpage_s" +
-      "ize\030\002 \001(\005B\004\342A\001\001\022\030\n\npage_token\030\003 \001(\tB\004\342A\001" +
-      "\001\"e\n\032ListPolicyVersionsResponse\022.\n\010versi" +
-      "ons\030\001 \003(\0132\034.agentguard.v1.PolicyVersion\022" +
-      "\027\n\017next_page_token\030\002 \001(\t\"m\n\025RollbackPoli" +
-      "cyRequest\022)\n\005scope\030\001 \001(\0132\024.agentguard.v1" +
-      ".ScopeB\004\342A\001\002\022\025\n\007version\030\002 \001(\005B\004\342A\001\002\022\022\n\004e" +
-      "tag\030\003 \001(\tB\004\342A\001\001\"\201\001\n\026RollbackPolicyRespon" +
-      "se\022%\n\006policy\030\001 \001(\0132\025.agentguard.v1.Polic" +
-      "y\022.\n\010warnings\030\002 \003(\0132\034.agentguard.v1.Poli" +
-      "cyWarning\022\020\n\010revision\030\003 \001(\t\"\254\002\n\021TestPoli" +
-      "cyRequest\022\022\n\010agent_id\030\001 \001(\tH\000\022%\n\005agent\030\002" +
-      " \001(\0132\024.agentguard.v1.AgentH\000\0224\n\007request\030" +
-      "\003 \001(\0132\035.agentguard.v1.EnforceRequestB\004\342A" +
-      "\001\002\022/\n\ncandidates\030\004 \003(\0132\025.agentguard.v1.P" +
-      "olicyB\004\342A\001\001\022\035\n\017candidates_only\030\005 \001(\010B\004\342A" +
-      "\001\001\022-\n\003now\030\006 \001(\0132\032.google.protobuf.Timest" +
-      "ampB\004\342A\001\001\022\034\n\016show_unmatched\030\007 \001(\010B\004\342A\001\001B" +
-      "\t\n\007subject\"\375\001\n\017RuleExplanation\022\'\n\005scope\030" +
-      "\001 \001(\0162\030.agentguard.v1.ScopeKind\022\021\n\tpolic" +
-      "y_id\030\002 \001(\t\022\026\n\016policy_version\030\003 \001(\005\022%\n\004li" +
-      "st\030\004 \001(\0162\027.agentguard.v1.RuleList\022\r\n\005ind" +
-      "ex\030\005 \001(\005\022\017\n\007rule_id\030\006 \001(\t\022+\n\007outcome\030\007 \001" +
-      "(\0162\032.agentguard.v1.RuleOutcome\022\r\n\005error\030" +
-      "\010 \001(\t\022\023\n\013is_deciding\030\t \001(\010\"\367\001\n\022TestPolic" +
-      "yResponse\022)\n\010decision\030\001 \001(\0132\027.agentguard" +
-      ".v1.Decision\022-\n\005rules\030\002 \003(\0132\036.agentguard" +
-      ".v1.RuleExplanation\022\025\n\rrules_omitted\030\003 \001" +
-      "(\005\022\026\n\016error_rule_ids\030\004 \003(\t\022\022\n\nsteps_used" +
-      "\030\005 \001(\003\022\024\n\014rules_tested\030\006 \001(\005\022.\n\010warnings" +
-      "\030\007 \003(\0132\034.agentguard.v1.PolicyWarning\"\233\001\n" +
-      "\027ListAuditRecordsRequest\0221\n\006filter\030\001 \001(\013" +
-      "2\033.agentguard.v1.RecordFilterB\004\342A\001\001\022\027\n\tp" +
+      ".v1.RateLimit\"\253\001\n\nKillSwitch\022#\n\005scope\030\001 " +
+      "\001(\0132\024.agentguard.v1.Scope\022\r\n\005is_on\030\002 \001(\010" +
+      "\022\016\n\006reason\030\003 \001(\t\022\r\n\005actor\030\004 \001(\t\022/\n\013updat" +
+      "e_time\030\005 \001(\0132\032.google.protobuf.Timestamp" +
+      "\022\031\n\021this_replica_only\030\006 \001(\010\"{\n\024SetKillSw" +
+      "itchRequest\022)\n\005scope\030\001 \001(\0132\024.agentguard." +
+      "v1.ScopeB\004\342A\001\002\022\030\n\005is_on\030\002 \001(\010B\004\342A\001\002H\000\210\001\001" +
+      "\022\024\n\006reason\030\003 \001(\tB\004\342A\001\001B\010\n\006_is_on\"Y\n\025SetK" +
+      "illSwitchResponse\022.\n\013kill_switch\030\001 \001(\0132\031" +
+      ".agentguard.v1.KillSwitch\022\020\n\010revision\030\002 " +
+      "\001(\t\"L\n\027ListKillSwitchesRequest\022\027\n\tpage_s" +
+      "ize\030\001 \001(\005B\004\342A\001\001\022\030\n\npage_token\030\002 \001(\tB\004\342A\001" +
+      "\001\"e\n\030ListKillSwitchesResponse\0220\n\rkill_sw" +
+      "itches\030\001 \003(\0132\031.agentguard.v1.KillSwitch\022" +
+      "\027\n\017next_page_token\030\002 \001(\t\"f\n\025CreateAgentK" +
+      "eyRequest\022\026\n\010agent_id\030\001 \001(\tB\004\342A\001\002\0225\n\013exp" +
+      "ire_time\030\002 \001(\0132\032.google.protobuf.Timesta" +
+      "mpB\004\342A\001\001\"a\n\026CreateAgentKeyResponse\022$\n\003ke" +
+      "y\030\001 \001(\0132\027.agentguard.v1.AgentKey\022\017\n\007api_" +
+      "key\030\002 \001(\t\022\020\n\010revision\030\003 \001(\t\"a\n\024ListAgent" +
+      "KeysRequest\022\026\n\010agent_id\030\001 \001(\tB\004\342A\001\002\022\027\n\tp" +
       "age_size\030\002 \001(\005B\004\342A\001\001\022\030\n\npage_token\030\003 \001(\t" +
-      "B\004\342A\001\001\022\032\n\014oldest_first\030\004 \001(\010B\004\342A\001\001\"`\n\030Li" +
-      "stAuditRecordsResponse\022+\n\007records\030\001 \003(\0132" +
-      "\032.agentguard.v1.AuditRecord\022\027\n\017next_page" +
-      "_token\030\002 \001(\t\"_\n\022FollowAuditRequest\0221\n\006fi" +
-      "lter\030\001 \001(\0132\033.agentguard.v1.RecordFilterB" +
-      "\004\342A\001\001\022\026\n\010position\030\002 \001(\tB\004\342A\001\001\"T\n\023FollowA" +
-      "uditResponse\022+\n\007records\030\001 \003(\0132\032.agentgua" +
-      "rd.v1.AuditRecord\022\020\n\010position\030\002 \001(\t\",\n\022V" +
-      "erifyAuditRequest\022\026\n\010chain_id\030\001 \001(\tB\004\342A\001" +
-      "\001\"\263\001\n\023VerifyAuditResponse\0221\n\010progress\030\001 " +
-      "\001(\0132\035.agentguard.v1.VerifyProgressH\000\022/\n\007" +
-      "finding\030\002 \001(\0132\034.agentguard.v1.VerifyFind" +
-      "ingH\000\022/\n\007summary\030\003 \001(\0132\034.agentguard.v1.V" +
-      "erifySummaryH\000B\007\n\005event\"\021\n\017GetStatsReque" +
-      "st\"\206\003\n\020GetStatsResponse\022\017\n\007version\030\001 \001(\t" +
-      "\022.\n\nstart_time\030\002 \001(\0132\032.google.protobuf.T" +
-      "imestamp\022\020\n\010database\030\003 \001(\t\022\026\n\016schema_ver" +
-      "sion\030\004 \001(\005\022\020\n\010revision\030\005 \001(\t\022\027\n\017revision" +
-      "_age_ms\030\006 \001(\003\022\016\n\006agents\030\007 \001(\003\022\025\n\ractive_" +
-      "agents\030\010 \001(\003\022\022\n\nagent_keys\030\t \001(\003\022\020\n\010poli" +
-      "cies\030\n \001(\003\0221\n\tdecisions\030\013 \003(\0132\036.agentgua" +
-      "rd.v1.ReasonCodeCount\022(\n\005audit\030\014 \001(\0132\031.a" +
-      "gentguard.v1.AuditStats\0222\n\013rate_limits\030\r" +
-      " \001(\0132\035.agentguard.v1.RateLimitStats\"P\n\017R" +
-      "easonCodeCount\022.\n\013reason_code\030\001 \001(\0162\031.ag" +
-      "entguard.v1.ReasonCode\022\r\n\005count\030\002 \001(\003\"^\n" +
-      "\nAuditStats\022\014\n\004mode\030\001 \001(\t\022\020\n\010chain_id\030\002 " +
-      "\001(\t\022\017\n\007records\030\003 \001(\003\022\017\n\007commits\030\004 \001(\003\022\016\n" +
-      "\006queued\030\005 \001(\003\"\332\001\n\016RateLimitStats\022\017\n\007stor" +
-      "age\030\001 \001(\t\022\025\n\rdefault_limit\030\002 \001(\t\022\023\n\013is_c" +
-      "ounting\030\003 \001(\010\022\020\n\010on_error\030\004 \001(\t\022\020\n\010admit" +
-      "ted\030\005 \001(\003\022\017\n\007refused\030\006 \001(\003\022\025\n\rwithout_re" +
-      "dis\030\007 \001(\003\022\017\n\007outages\030\010 \001(\003\022\035\n\025failed_log" +
-      "ins_refused\030\t \001(\003\022\017\n\007callers\030\n \001(\003*\275\001\n\013R" +
-      "uleOutcome\022\034\n\030RULE_OUTCOME_UNSPECIFIED\020\000" +
-      "\022\030\n\024RULE_OUTCOME_MATCHED\020\001\022 \n\034RULE_OUTCO" +
-      "ME_CONDITION_FALSE\020\002\022\026\n\022RULE_OUTCOME_ERR" +
-      "OR\020\003\022\034\n\030RULE_OUTCOME_NOT_MATCHED\020\004\022\036\n\032RU" +
-      "LE_OUTCOME_NOT_EVALUATED\020\0052\343\025\n\014AdminServ" +
-      "ice\022o\n\013CreateAgent\022!.agentguard.v1.Creat" +
-      "eAgentRequest\032\".agentguard.v1.CreateAgen" +
-      "tResponse\"\031\202\323\344\223\002\023\"\n/v1/agents:\005agent\022j\n\010" +
-      "GetAgent\022\036.agentguard.v1.GetAgentRequest" +
-      "\032\037.agentguard.v1.GetAgentResponse\"\035\202\323\344\223\002" +
-      "\027\022\025/v1/agents/{agent_id}\022e\n\nListAgents\022 " +
-      ".agentguard.v1.ListAgentsRequest\032!.agent" +
-      "guard.v1.ListAgentsResponse\"\022\202\323\344\223\002\014\022\n/v1" +
-      "/agents\022\200\001\n\013UpdateAgent\022!.agentguard.v1." +
-      "UpdateAgentRequest\032\".agentguard.v1.Updat" +
-      "eAgentResponse\"*\202\323\344\223\002$2\033/v1/agents/{agen" +
-      "t.agent_id}:\005agent\022s\n\013DeleteAgent\022!.agen" +
-      "tguard.v1.DeleteAgentRequest\032\".agentguar" +
-      "d.v1.DeleteAgentResponse\"\035\202\323\344\223\002\027*\025/v1/ag" +
-      "ents/{agent_id}\022\204\001\n\014SetRateLimit\022\".agent" +
-      "guard.v1.SetRateLimitRequest\032#.agentguar" +
-      "d.v1.SetRateLimitResponse\"+\202\323\344\223\002%\032 /v1/a" +
-      "gents/{agent_id}/rate-limit:\001*\022\201\001\n\014GetRa" +
-      "teLimit\022\".agentguard.v1.GetRateLimitRequ" +
-      "est\032#.agentguard.v1.GetRateLimitResponse" +
-      "\"(\202\323\344\223\002\"\022 /v1/agents/{agent_id}/rate-lim" +
-      "it\022\204\001\n\016CreateAgentKey\022$.agentguard.v1.Cr" +
-      "eateAgentKeyRequest\032%.agentguard.v1.Crea" +
-      "teAgentKeyResponse\"%\202\323\344\223\002\037\"\032/v1/agents/{" +
-      "agent_id}/keys:\001*\022~\n\rListAgentKeys\022#.age" +
-      "ntguard.v1.ListAgentKeysRequest\032$.agentg" +
-      "uard.v1.ListAgentKeysResponse\"\"\202\323\344\223\002\034\022\032/" +
-      "v1/agents/{agent_id}/keys\022\202\001\n\016RevokeAgen" +
-      "tKey\022$.agentguard.v1.RevokeAgentKeyReque" +
-      "st\032%.agentguard.v1.RevokeAgentKeyRespons" +
-      "e\"#\202\323\344\223\002\035\"\030/v1/keys/{key_id}:revoke:\001*\022l" +
-      "\n\tSetPolicy\022\037.agentguard.v1.SetPolicyReq" +
-      "uest\032 .agentguard.v1.SetPolicyResponse\"\034" +
-      "\202\323\344\223\002\026\032\014/v1/policies:\006policy\022\264\001\n\tGetPoli" +
-      "cy\022\037.agentguard.v1.GetPolicyRequest\032 .ag" +
-      "entguard.v1.GetPolicyResponse\"d\202\323\344\223\002^\"\020/" +
-      "v1/policies:get:\001*Z \022\036/v1/policies/team/" +
-      "{scope.team}Z%\022#/v1/policies/agent/{scop" +
-      "e.agent_id}\022m\n\014ListPolicies\022\".agentguard" +
-      ".v1.ListPoliciesRequest\032#.agentguard.v1." +
-      "ListPoliciesResponse\"\024\202\323\344\223\002\016\022\014/v1/polici" +
-      "es\022\300\001\n\014DeletePolicy\022\".agentguard.v1.Dele" +
-      "tePolicyRequest\032#.agentguard.v1.DeletePo" +
-      "licyResponse\"g\202\323\344\223\002a\"\023/v1/policies:delet" +
-      "e:\001*Z *\036/v1/policies/team/{scope.team}Z%" +
-      "*#/v1/policies/agent/{scope.agent_id}\022\352\001" +
-      "\n\022ListPolicyVersions\022(.agentguard.v1.Lis" +
-      "tPolicyVersionsRequest\032).agentguard.v1.L" +
-      "istPolicyVersionsResponse\"\177\202\323\344\223\002y\"\031/v1/p" +
-      "olicies:listVersions:\001*Z)\022\'/v1/policies/" +
-      "team/{scope.team}/versionsZ.\022,/v1/polici" +
-      "es/agent/{scope.agent_id}/versions\022\177\n\016Ro" +
-      "llbackPolicy\022$.agentguard.v1.RollbackPol" +
-      "icyRequest\032%.agentguard.v1.RollbackPolic" +
-      "yResponse\" \202\323\344\223\002\032\"\025/v1/policies:rollback" +
-      ":\001*\022o\n\nTestPolicy\022 .agentguard.v1.TestPo" +
-      "licyRequest\032!.agentguard.v1.TestPolicyRe" +
-      "sponse\"\034\202\323\344\223\002\026\"\021/v1/policies:test:\001*\022~\n\020" +
-      "ListAuditRecords\022&.agentguard.v1.ListAud" +
-      "itRecordsRequest\032\'.agentguard.v1.ListAud" +
-      "itRecordsResponse\"\031\202\323\344\223\002\023\022\021/v1/audit/rec" +
-      "ords\022x\n\013FollowAudit\022!.agentguard.v1.Foll" +
-      "owAuditRequest\032\".agentguard.v1.FollowAud" +
-      "itResponse\" \202\323\344\223\002\032\022\030/v1/audit/records:fo" +
-      "llow0\001\022p\n\013VerifyAudit\022!.agentguard.v1.Ve" +
-      "rifyAuditRequest\032\".agentguard.v1.VerifyA" +
-      "uditResponse\"\030\202\323\344\223\002\022\022\020/v1/audit:verify0\001" +
-      "\022^\n\010GetStats\022\036.agentguard.v1.GetStatsReq" +
-      "uest\032\037.agentguard.v1.GetStatsResponse\"\021\202" +
-      "\323\344\223\002\013\022\t/v1/statsB\024\n\020io.agentguard.v1P\001b\006" +
-      "proto3"
+      "B\004\342A\001\001\"W\n\025ListAgentKeysResponse\022%\n\004keys\030" +
+      "\001 \003(\0132\027.agentguard.v1.AgentKey\022\027\n\017next_p" +
+      "age_token\030\002 \001(\t\"-\n\025RevokeAgentKeyRequest" +
+      "\022\024\n\006key_id\030\001 \001(\tB\004\342A\001\002\"P\n\026RevokeAgentKey" +
+      "Response\022$\n\003key\030\001 \001(\0132\027.agentguard.v1.Ag" +
+      "entKey\022\020\n\010revision\030\002 \001(\t\"\\\n\020SetPolicyReq" +
+      "uest\022+\n\006policy\030\001 \001(\0132\025.agentguard.v1.Pol" +
+      "icyB\004\342A\001\002\022\033\n\rvalidate_only\030\002 \001(\010B\004\342A\001\001\"|" +
+      "\n\021SetPolicyResponse\022%\n\006policy\030\001 \001(\0132\025.ag" +
+      "entguard.v1.Policy\022.\n\010warnings\030\002 \003(\0132\034.a" +
+      "gentguard.v1.PolicyWarning\022\020\n\010revision\030\003" +
+      " \001(\t\"T\n\020GetPolicyRequest\022)\n\005scope\030\001 \001(\0132" +
+      "\024.agentguard.v1.ScopeB\004\342A\001\002\022\025\n\007version\030\002" +
+      " \001(\005B\004\342A\001\001\":\n\021GetPolicyResponse\022%\n\006polic" +
+      "y\030\001 \001(\0132\025.agentguard.v1.Policy\"H\n\023ListPo" +
+      "liciesRequest\022\027\n\tpage_size\030\001 \001(\005B\004\342A\001\001\022\030" +
+      "\n\npage_token\030\002 \001(\tB\004\342A\001\001\"_\n\024ListPolicies" +
+      "Response\022.\n\010policies\030\001 \003(\0132\034.agentguard." +
+      "v1.PolicySummary\022\027\n\017next_page_token\030\002 \001(" +
+      "\t\"T\n\023DeletePolicyRequest\022)\n\005scope\030\001 \001(\0132" +
+      "\024.agentguard.v1.ScopeB\004\342A\001\002\022\022\n\004etag\030\002 \001(" +
+      "\tB\004\342A\001\001\"(\n\024DeletePolicyResponse\022\020\n\010revis" +
+      "ion\030\001 \001(\t\"y\n\031ListPolicyVersionsRequest\022)" +
+      "\n\005scope\030\001 \001(\0132\024.agentguard.v1.ScopeB\004\342A\001" +
+      "\002\022\027\n\tpage_size\030\002 \001(\005B\004\342A\001\001\022\030\n\npage_token" +
+      "\030\003 \001(\tB\004\342A\001\001\"e\n\032ListPolicyVersionsRespon" +
+      "se\022.\n\010versions\030\001 \003(\0132\034.agentguard.v1.Pol" +
+      "icyVersion\022\027\n\017next_page_token\030\002 \001(\t\"m\n\025R" +
+      "ollbackPolicyRequest\022)\n\005scope\030\001 \001(\0132\024.ag" +
+      "entguard.v1.ScopeB\004\342A\001\002\022\025\n\007version\030\002 \001(\005" +
+      "B\004\342A\001\002\022\022\n\004etag\030\003 \001(\tB\004\342A\001\001\"\201\001\n\026RollbackP" +
+      "olicyResponse\022%\n\006policy\030\001 \001(\0132\025.agentgua" +
+      "rd.v1.Policy\022.\n\010warnings\030\002 \003(\0132\034.agentgu" +
+      "ard.v1.PolicyWarning\022\020\n\010revision\030\003 \001(\t\"\320" +
+      "\002\n\021TestPolicyRequest\022\022\n\010agent_id\030\001 \001(\tH\000" +
+      "\022%\n\005agent\030\002 \001(\0132\024.agentguard.v1.AgentH\000\022" +
+      "4\n\007request\030\003 \001(\0132\035.agentguard.v1.Enforce" +
+      "RequestB\004\342A\001\002\022/\n\ncandidates\030\004 \003(\0132\025.agen" +
+      "tguard.v1.PolicyB\004\342A\001\001\022\035\n\017candidates_onl" +
+      "y\030\005 \001(\010B\004\342A\001\001\022-\n\003now\030\006 \001(\0132\032.google.prot" +
+      "obuf.TimestampB\004\342A\001\001\022\034\n\016show_unmatched\030\007" +
+      " \001(\010B\004\342A\001\001\022\"\n\024ignore_kill_switches\030\010 \001(\010" +
+      "B\004\342A\001\001B\t\n\007subject\"\375\001\n\017RuleExplanation\022\'\n" +
+      "\005scope\030\001 \001(\0162\030.agentguard.v1.ScopeKind\022\021" +
+      "\n\tpolicy_id\030\002 \001(\t\022\026\n\016policy_version\030\003 \001(" +
+      "\005\022%\n\004list\030\004 \001(\0162\027.agentguard.v1.RuleList" +
+      "\022\r\n\005index\030\005 \001(\005\022\017\n\007rule_id\030\006 \001(\t\022+\n\007outc" +
+      "ome\030\007 \001(\0162\032.agentguard.v1.RuleOutcome\022\r\n" +
+      "\005error\030\010 \001(\t\022\023\n\013is_deciding\030\t \001(\010\"\367\001\n\022Te" +
+      "stPolicyResponse\022)\n\010decision\030\001 \001(\0132\027.age" +
+      "ntguard.v1.Decision\022-\n\005rules\030\002 \003(\0132\036.age" +
+      "ntguard.v1.RuleExplanation\022\025\n\rrules_omit" +
+      "ted\030\003 \001(\005\022\026\n\016error_rule_ids\030\004 \003(\t\022\022\n\nste" +
+      "ps_used\030\005 \001(\003\022\024\n\014rules_tested\030\006 \001(\005\022.\n\010w" +
+      "arnings\030\007 \003(\0132\034.agentguard.v1.PolicyWarn" +
+      "ing\"\233\001\n\027ListAuditRecordsRequest\0221\n\006filte" +
+      "r\030\001 \001(\0132\033.agentguard.v1.RecordFilterB\004\342A" +
+      "\001\001\022\027\n\tpage_size\030\002 \001(\005B\004\342A\001\001\022\030\n\npage_toke" +
+      "n\030\003 \001(\tB\004\342A\001\001\022\032\n\014oldest_first\030\004 \001(\010B\004\342A\001" +
+      "\001\"`\n\030ListAuditRecordsResponse\022+\n\007records" +
+      "\030\001 \003(\0132\032.agentguard.v1.AuditRecord\022\027\n\017ne" +
+      "xt_page_token\030\002 \001(\t\"_\n\022FollowAuditReques" +
+      "t\0221\n\006filter\030\001 \001(\0132\033.agentguard.v1.Record" +
+      "FilterB\004\342A\001\001\022\026\n\010position\030\002 \001(\tB\004\342A\001\001\"T\n\023" +
+      "FollowAuditResponse\022+\n\007records\030\001 \003(\0132\032.a" +
+      "gentguard.v1.AuditRecord\022\020\n\010position\030\002 \001" +
+      "(\t\",\n\022VerifyAuditRequest\022\026\n\010chain_id\030\001 \001" +
+      "(\tB\004\342A\001\001\"\263\001\n\023VerifyAuditResponse\0221\n\010prog" +
+      "ress\030\001 \001(\0132\035.agentguard.v1.VerifyProgres" +
+      "sH\000\022/\n\007finding\030\002 \001(\0132\034.agentguard.v1.Ver" +
+      "ifyFindingH\000\022/\n\007summary\030\003 \001(\0132\034.agentgua" +
+      "rd.v1.VerifySummaryH\000B\007\n\005event\"\021\n\017GetSta" +
+      "tsRequest\"\206\003\n\020GetStatsResponse\022\017\n\007versio" +
+      "n\030\001 \001(\t\022.\n\nstart_time\030\002 \001(\0132\032.google.pro" +
+      "tobuf.Timestamp\022\020\n\010database\030\003 \001(\t\022\026\n\016sch" +
+      "ema_version\030\004 \001(\005\022\020\n\010revision\030\005 \001(\t\022\027\n\017r" +
+      "evision_age_ms\030\006 \001(\003\022\016\n\006agents\030\007 \001(\003\022\025\n\r" +
+      "active_agents\030\010 \001(\003\022\022\n\nagent_keys\030\t \001(\003\022" +
+      "\020\n\010policies\030\n \001(\003\0221\n\tdecisions\030\013 \003(\0132\036.a" +
+      "gentguard.v1.ReasonCodeCount\022(\n\005audit\030\014 " +
+      "\001(\0132\031.agentguard.v1.AuditStats\0222\n\013rate_l" +
+      "imits\030\r \001(\0132\035.agentguard.v1.RateLimitSta" +
+      "ts\"P\n\017ReasonCodeCount\022.\n\013reason_code\030\001 \001" +
+      "(\0162\031.agentguard.v1.ReasonCode\022\r\n\005count\030\002" +
+      " \001(\003\"^\n\nAuditStats\022\014\n\004mode\030\001 \001(\t\022\020\n\010chai" +
+      "n_id\030\002 \001(\t\022\017\n\007records\030\003 \001(\003\022\017\n\007commits\030\004" +
+      " \001(\003\022\016\n\006queued\030\005 \001(\003\"\332\001\n\016RateLimitStats\022" +
+      "\017\n\007storage\030\001 \001(\t\022\025\n\rdefault_limit\030\002 \001(\t\022" +
+      "\023\n\013is_counting\030\003 \001(\010\022\020\n\010on_error\030\004 \001(\t\022\020" +
+      "\n\010admitted\030\005 \001(\003\022\017\n\007refused\030\006 \001(\003\022\025\n\rwit" +
+      "hout_redis\030\007 \001(\003\022\017\n\007outages\030\010 \001(\003\022\035\n\025fai" +
+      "led_logins_refused\030\t \001(\003\022\017\n\007callers\030\n \001(" +
+      "\003*\275\001\n\013RuleOutcome\022\034\n\030RULE_OUTCOME_UNSPEC" +
+      "IFIED\020\000\022\030\n\024RULE_OUTCOME_MATCHED\020\001\022 \n\034RUL" +
+      "E_OUTCOME_CONDITION_FALSE\020\002\022\026\n\022RULE_OUTC" +
+      "OME_ERROR\020\003\022\034\n\030RULE_OUTCOME_NOT_MATCHED\020" +
+      "\004\022\036\n\032RULE_OUTCOME_NOT_EVALUATED\020\0052\335\027\n\014Ad" +
+      "minService\022o\n\013CreateAgent\022!.agentguard.v" +
+      "1.CreateAgentRequest\032\".agentguard.v1.Cre" +
+      "ateAgentResponse\"\031\202\323\344\223\002\023\"\n/v1/agents:\005ag" +
+      "ent\022j\n\010GetAgent\022\036.agentguard.v1.GetAgent" +
+      "Request\032\037.agentguard.v1.GetAgentResponse" +
+      "\"\035\202\323\344\223\002\027\022\025/v1/agents/{agent_id}\022e\n\nListA" +
+      "gents\022 .agentguard.v1.ListAgentsRequest\032" +
+      "!.agentguard.v1.ListAgentsResponse\"\022\202\323\344\223" +
+      "\002\014\022\n/v1/agents\022\200\001\n\013UpdateAgent\022!.agentgu" +
+      "ard.v1.UpdateAgentRequest\032\".agentguard.v" +
+      "1.UpdateAgentResponse\"*\202\323\344\223\002$2\033/v1/agent" +
+      "s/{agent.agent_id}:\005agent\022s\n\013DeleteAgent" +
+      "\022!.agentguard.v1.DeleteAgentRequest\032\".ag" +
+      "entguard.v1.DeleteAgentResponse\"\035\202\323\344\223\002\027*" +
+      "\025/v1/agents/{agent_id}\022\204\001\n\014SetRateLimit\022" +
+      "\".agentguard.v1.SetRateLimitRequest\032#.ag" +
+      "entguard.v1.SetRateLimitResponse\"+\202\323\344\223\002%" +
+      "\032 /v1/agents/{agent_id}/rate-limit:\001*\022\201\001" +
+      "\n\014GetRateLimit\022\".agentguard.v1.GetRateLi" +
+      "mitRequest\032#.agentguard.v1.GetRateLimitR" +
+      "esponse\"(\202\323\344\223\002\"\022 /v1/agents/{agent_id}/r" +
+      "ate-limit\022x\n\rSetKillSwitch\022#.agentguard." +
+      "v1.SetKillSwitchRequest\032$.agentguard.v1." +
+      "SetKillSwitchResponse\"\034\202\323\344\223\002\026\032\021/v1/kill-" +
+      "switches:\001*\022~\n\020ListKillSwitches\022&.agentg" +
+      "uard.v1.ListKillSwitchesRequest\032\'.agentg" +
+      "uard.v1.ListKillSwitchesResponse\"\031\202\323\344\223\002\023" +
+      "\022\021/v1/kill-switches\022\204\001\n\016CreateAgentKey\022$" +
+      ".agentguard.v1.CreateAgentKeyRequest\032%.a" +
+      "gentguard.v1.CreateAgentKeyResponse\"%\202\323\344" +
+      "\223\002\037\"\032/v1/agents/{agent_id}/keys:\001*\022~\n\rLi" +
+      "stAgentKeys\022#.agentguard.v1.ListAgentKey" +
+      "sRequest\032$.agentguard.v1.ListAgentKeysRe" +
+      "sponse\"\"\202\323\344\223\002\034\022\032/v1/agents/{agent_id}/ke" +
+      "ys\022\202\001\n\016RevokeAgentKey\022$.agentguard.v1.Re" +
+      "vokeAgentKeyRequest\032%.agentguard.v1.Revo" +
+      "keAgentKeyResponse\"#\202\323\344\223\002\035\"\030/v1/keys/{ke" +
+      "y_id}:revoke:\001*\022l\n\tSetPolicy\022\037.agentguar" +
+      "d.v1.SetPolicyRequest\032 .agentguard.v1.Se" +
+      "tPolicyResponse\"\034\202\323\344\223\002\026\032\014/v1/policies:\006p" +
+      "olicy\022\264\001\n\tGetPolicy\022\037.agentguard.v1.GetP" +
+      "olicyRequest\032 .agentguard.v1.GetPolicyRe" +
+      "sponse\"d\202\323\344\223\002^\"\020/v1/policies:get:\001*Z \022\036/" +
+      "v1/policies/team/{scope.team}Z%\022#/v1/pol" +
+      "icies/agent/{scope.agent_id}\022m\n\014ListPoli" +
+      "cies\022\".agentguard.v1.ListPoliciesRequest" +
+      "\032#.agentguard.v1.ListPoliciesResponse\"\024\202" +
+      "\323\344\223\002\016\022\014/v1/policies\022\300\001\n\014DeletePolicy\022\".a" +
+      "gentguard.v1.DeletePolicyRequest\032#.agent" +
+      "guard.v1.DeletePolicyResponse\"g\202\323\344\223\002a\"\023/" +
+      "v1/policies:delete:\001*Z *\036/v1/policies/te" +
+      "am/{scope.team}Z%*#/v1/policies/agent/{s" +
+      "cope.agent_id}\022\352\001\n\022ListPolicyVersions\022(." +
+      "agentguard.v1.ListPolicyVersionsRequest\032" +
+      ").agentguard.v1.ListPolicyVersionsRespon" +
+      "se\"\177\202\323\344\223\002y\"\031/v1/policies:listVersions:\001*" +
+      "Z)\022\'/v1/policies/team/{scope.team}/versi" +
+      "onsZ.\022,/v1/policies/agent/{scope.agent_i" +
+      "d}/versions\022\177\n\016RollbackPolicy\022$.agentgua" +
+      "rd.v1.RollbackPolicyRequest\032%.agentguard" +
+      ".v1.RollbackPolicyResponse\" \202\323\344\223\002\032\"\025/v1/" +
+      "policies:rollback:\001*\022o\n\nTestPolicy\022 .age" +
+      "ntguard.v1.TestPolicyRequest\032!.agentguar" +
+      "d.v1.TestPolicyResponse\"\034\202\323\344\223\002\026\"\021/v1/pol" +
+      "icies:test:\001*\022~\n\020ListAuditRecords\022&.agen" +
+      "tguard.v1.ListAuditRecordsRequest\032\'.agen" +
+      "tguard.v1.ListAuditRecordsResponse\"\031\202\323\344\223" +
+      "\002\023\022\021/v1/audit/records\022x\n\013FollowAudit\022!.a" +
+      "gentguard.v1.FollowAuditRequest\032\".agentg" +
+      "uard.v1.FollowAuditResponse\" \202\323\344\223\002\032\022\030/v1" +
+      "/audit/records:follow0\001\022p\n\013VerifyAudit\022!" +
+      ".agentguard.v1.VerifyAuditRequest\032\".agen" +
+      "tguard.v1.VerifyAuditResponse\"\030\202\323\344\223\002\022\022\020/" +
+      "v1/audit:verify0\001\022^\n\010GetStats\022\036.agentgua" +
+      "rd.v1.GetStatsRequest\032\037.agentguard.v1.Ge" +
+      "tStatsResponse\"\021\202\323\344\223\002\013\022\t/v1/statsB\024\n\020io." +
+      "agentguard.v1P\001b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -589,194 +635,224 @@ public final class Admin extends com.google.protobuf.GeneratedFile {
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_agentguard_v1_GetRateLimitResponse_descriptor,
         new java.lang.String[] { "RateLimit", });
-    internal_static_agentguard_v1_CreateAgentKeyRequest_descriptor =
+    internal_static_agentguard_v1_KillSwitch_descriptor =
       getDescriptor().getMessageType(15);
+    internal_static_agentguard_v1_KillSwitch_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_agentguard_v1_KillSwitch_descriptor,
+        new java.lang.String[] { "Scope", "IsOn", "Reason", "Actor", "UpdateTime", "ThisReplicaOnly", });
+    internal_static_agentguard_v1_SetKillSwitchRequest_descriptor =
+      getDescriptor().getMessageType(16);
+    internal_static_agentguard_v1_SetKillSwitchRequest_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_agentguard_v1_SetKillSwitchRequest_descriptor,
+        new java.lang.String[] { "Scope", "IsOn", "Reason", });
+    internal_static_agentguard_v1_SetKillSwitchResponse_descriptor =
+      getDescriptor().getMessageType(17);
+    internal_static_agentguard_v1_SetKillSwitchResponse_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_agentguard_v1_SetKillSwitchResponse_descriptor,
+        new java.lang.String[] { "KillSwitch", "Revision", });
+    internal_static_agentguard_v1_ListKillSwitchesRequest_descriptor =
+      getDescriptor().getMessageType(18);
+    internal_static_agentguard_v1_ListKillSwitchesRequest_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_agentguard_v1_ListKillSwitchesRequest_descriptor,
+        new java.lang.String[] { "PageSize", "PageToken", });
+    internal_static_agentguard_v1_ListKillSwitchesResponse_descriptor =
+      getDescriptor().getMessageType(19);
+    internal_static_agentguard_v1_ListKillSwitchesResponse_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_agentguard_v1_ListKillSwitchesResponse_descriptor,
+        new java.lang.String[] { "KillSwitches", "NextPageToken", });
+    internal_static_agentguard_v1_CreateAgentKeyRequest_descriptor =
+      getDescriptor().getMessageType(20);
     internal_static_agentguard_v1_CreateAgentKeyRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_agentguard_v1_CreateAgentKeyRequest_descriptor,
         new java.lang.String[] { "AgentId", "ExpireTime", });
     internal_static_agentguard_v1_CreateAgentKeyResponse_descriptor =
-      getDescriptor().getMessageType(16);
+      getDescriptor().getMessageType(21);
     internal_static_agentguard_v1_CreateAgentKeyResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_agentguard_v1_CreateAgentKeyResponse_descriptor,
         new java.lang.String[] { "Key", "ApiKey", "Revision", });
     internal_static_agentguard_v1_ListAgentKeysRequest_descriptor =
-      getDescriptor().getMessageType(17);
+      getDescriptor().getMessageType(22);
     internal_static_agentguard_v1_ListAgentKeysRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_agentguard_v1_ListAgentKeysRequest_descriptor,
         new java.lang.String[] { "AgentId", "PageSize", "PageToken", });
     internal_static_agentguard_v1_ListAgentKeysResponse_descriptor =
-      getDescriptor().getMessageType(18);
+      getDescriptor().getMessageType(23);
     internal_static_agentguard_v1_ListAgentKeysResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_agentguard_v1_ListAgentKeysResponse_descriptor,
         new java.lang.String[] { "Keys", "NextPageToken", });
     internal_static_agentguard_v1_RevokeAgentKeyRequest_descriptor =
-      getDescriptor().getMessageType(19);
+      getDescriptor().getMessageType(24);
     internal_static_agentguard_v1_RevokeAgentKeyRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_agentguard_v1_RevokeAgentKeyRequest_descriptor,
         new java.lang.String[] { "KeyId", });
     internal_static_agentguard_v1_RevokeAgentKeyResponse_descriptor =
-      getDescriptor().getMessageType(20);
+      getDescriptor().getMessageType(25);
     internal_static_agentguard_v1_RevokeAgentKeyResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_agentguard_v1_RevokeAgentKeyResponse_descriptor,
         new java.lang.String[] { "Key", "Revision", });
     internal_static_agentguard_v1_SetPolicyRequest_descriptor =
-      getDescriptor().getMessageType(21);
+      getDescriptor().getMessageType(26);
     internal_static_agentguard_v1_SetPolicyRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_agentguard_v1_SetPolicyRequest_descriptor,
         new java.lang.String[] { "Policy", "ValidateOnly", });
     internal_static_agentguard_v1_SetPolicyResponse_descriptor =
-      getDescriptor().getMessageType(22);
+      getDescriptor().getMessageType(27);
     internal_static_agentguard_v1_SetPolicyResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_agentguard_v1_SetPolicyResponse_descriptor,
         new java.lang.String[] { "Policy", "Warnings", "Revision", });
     internal_static_agentguard_v1_GetPolicyRequest_descriptor =
-      getDescriptor().getMessageType(23);
+      getDescriptor().getMessageType(28);
     internal_static_agentguard_v1_GetPolicyRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_agentguard_v1_GetPolicyRequest_descriptor,
         new java.lang.String[] { "Scope", "Version", });
     internal_static_agentguard_v1_GetPolicyResponse_descriptor =
-      getDescriptor().getMessageType(24);
+      getDescriptor().getMessageType(29);
     internal_static_agentguard_v1_GetPolicyResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_agentguard_v1_GetPolicyResponse_descriptor,
         new java.lang.String[] { "Policy", });
     internal_static_agentguard_v1_ListPoliciesRequest_descriptor =
-      getDescriptor().getMessageType(25);
+      getDescriptor().getMessageType(30);
     internal_static_agentguard_v1_ListPoliciesRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_agentguard_v1_ListPoliciesRequest_descriptor,
         new java.lang.String[] { "PageSize", "PageToken", });
     internal_static_agentguard_v1_ListPoliciesResponse_descriptor =
-      getDescriptor().getMessageType(26);
+      getDescriptor().getMessageType(31);
     internal_static_agentguard_v1_ListPoliciesResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_agentguard_v1_ListPoliciesResponse_descriptor,
         new java.lang.String[] { "Policies", "NextPageToken", });
     internal_static_agentguard_v1_DeletePolicyRequest_descriptor =
-      getDescriptor().getMessageType(27);
+      getDescriptor().getMessageType(32);
     internal_static_agentguard_v1_DeletePolicyRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_agentguard_v1_DeletePolicyRequest_descriptor,
         new java.lang.String[] { "Scope", "Etag", });
     internal_static_agentguard_v1_DeletePolicyResponse_descriptor =
-      getDescriptor().getMessageType(28);
+      getDescriptor().getMessageType(33);
     internal_static_agentguard_v1_DeletePolicyResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_agentguard_v1_DeletePolicyResponse_descriptor,
         new java.lang.String[] { "Revision", });
     internal_static_agentguard_v1_ListPolicyVersionsRequest_descriptor =
-      getDescriptor().getMessageType(29);
+      getDescriptor().getMessageType(34);
     internal_static_agentguard_v1_ListPolicyVersionsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_agentguard_v1_ListPolicyVersionsRequest_descriptor,
         new java.lang.String[] { "Scope", "PageSize", "PageToken", });
     internal_static_agentguard_v1_ListPolicyVersionsResponse_descriptor =
-      getDescriptor().getMessageType(30);
+      getDescriptor().getMessageType(35);
     internal_static_agentguard_v1_ListPolicyVersionsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_agentguard_v1_ListPolicyVersionsResponse_descriptor,
         new java.lang.String[] { "Versions", "NextPageToken", });
     internal_static_agentguard_v1_RollbackPolicyRequest_descriptor =
-      getDescriptor().getMessageType(31);
+      getDescriptor().getMessageType(36);
     internal_static_agentguard_v1_RollbackPolicyRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_agentguard_v1_RollbackPolicyRequest_descriptor,
         new java.lang.String[] { "Scope", "Version", "Etag", });
     internal_static_agentguard_v1_RollbackPolicyResponse_descriptor =
-      getDescriptor().getMessageType(32);
+      getDescriptor().getMessageType(37);
     internal_static_agentguard_v1_RollbackPolicyResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_agentguard_v1_RollbackPolicyResponse_descriptor,
         new java.lang.String[] { "Policy", "Warnings", "Revision", });
     internal_static_agentguard_v1_TestPolicyRequest_descriptor =
-      getDescriptor().getMessageType(33);
+      getDescriptor().getMessageType(38);
     internal_static_agentguard_v1_TestPolicyRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_agentguard_v1_TestPolicyRequest_descriptor,
-        new java.lang.String[] { "AgentId", "Agent", "Request", "Candidates", "CandidatesOnly", "Now", "ShowUnmatched", "Subject", });
+        new java.lang.String[] { "AgentId", "Agent", "Request", "Candidates", "CandidatesOnly", "Now", "ShowUnmatched", "IgnoreKillSwitches", "Subject", });
     internal_static_agentguard_v1_RuleExplanation_descriptor =
-      getDescriptor().getMessageType(34);
+      getDescriptor().getMessageType(39);
     internal_static_agentguard_v1_RuleExplanation_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_agentguard_v1_RuleExplanation_descriptor,
         new java.lang.String[] { "Scope", "PolicyId", "PolicyVersion", "List", "Index", "RuleId", "Outcome", "Error", "IsDeciding", });
     internal_static_agentguard_v1_TestPolicyResponse_descriptor =
-      getDescriptor().getMessageType(35);
+      getDescriptor().getMessageType(40);
     internal_static_agentguard_v1_TestPolicyResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_agentguard_v1_TestPolicyResponse_descriptor,
         new java.lang.String[] { "Decision", "Rules", "RulesOmitted", "ErrorRuleIds", "StepsUsed", "RulesTested", "Warnings", });
     internal_static_agentguard_v1_ListAuditRecordsRequest_descriptor =
-      getDescriptor().getMessageType(36);
+      getDescriptor().getMessageType(41);
     internal_static_agentguard_v1_ListAuditRecordsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_agentguard_v1_ListAuditRecordsRequest_descriptor,
         new java.lang.String[] { "Filter", "PageSize", "PageToken", "OldestFirst", });
     internal_static_agentguard_v1_ListAuditRecordsResponse_descriptor =
-      getDescriptor().getMessageType(37);
+      getDescriptor().getMessageType(42);
     internal_static_agentguard_v1_ListAuditRecordsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_agentguard_v1_ListAuditRecordsResponse_descriptor,
         new java.lang.String[] { "Records", "NextPageToken", });
     internal_static_agentguard_v1_FollowAuditRequest_descriptor =
-      getDescriptor().getMessageType(38);
+      getDescriptor().getMessageType(43);
     internal_static_agentguard_v1_FollowAuditRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_agentguard_v1_FollowAuditRequest_descriptor,
         new java.lang.String[] { "Filter", "Position", });
     internal_static_agentguard_v1_FollowAuditResponse_descriptor =
-      getDescriptor().getMessageType(39);
+      getDescriptor().getMessageType(44);
     internal_static_agentguard_v1_FollowAuditResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_agentguard_v1_FollowAuditResponse_descriptor,
         new java.lang.String[] { "Records", "Position", });
     internal_static_agentguard_v1_VerifyAuditRequest_descriptor =
-      getDescriptor().getMessageType(40);
+      getDescriptor().getMessageType(45);
     internal_static_agentguard_v1_VerifyAuditRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_agentguard_v1_VerifyAuditRequest_descriptor,
         new java.lang.String[] { "ChainId", });
     internal_static_agentguard_v1_VerifyAuditResponse_descriptor =
-      getDescriptor().getMessageType(41);
+      getDescriptor().getMessageType(46);
     internal_static_agentguard_v1_VerifyAuditResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_agentguard_v1_VerifyAuditResponse_descriptor,
         new java.lang.String[] { "Progress", "Finding", "Summary", "Event", });
     internal_static_agentguard_v1_GetStatsRequest_descriptor =
-      getDescriptor().getMessageType(42);
+      getDescriptor().getMessageType(47);
     internal_static_agentguard_v1_GetStatsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_agentguard_v1_GetStatsRequest_descriptor,
         new java.lang.String[] { });
     internal_static_agentguard_v1_GetStatsResponse_descriptor =
-      getDescriptor().getMessageType(43);
+      getDescriptor().getMessageType(48);
     internal_static_agentguard_v1_GetStatsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_agentguard_v1_GetStatsResponse_descriptor,
         new java.lang.String[] { "Version", "StartTime", "Database", "SchemaVersion", "Revision", "RevisionAgeMs", "Agents", "ActiveAgents", "AgentKeys", "Policies", "Decisions", "Audit", "RateLimits", });
     internal_static_agentguard_v1_ReasonCodeCount_descriptor =
-      getDescriptor().getMessageType(44);
+      getDescriptor().getMessageType(49);
     internal_static_agentguard_v1_ReasonCodeCount_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_agentguard_v1_ReasonCodeCount_descriptor,
         new java.lang.String[] { "ReasonCode", "Count", });
     internal_static_agentguard_v1_AuditStats_descriptor =
-      getDescriptor().getMessageType(45);
+      getDescriptor().getMessageType(50);
     internal_static_agentguard_v1_AuditStats_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_agentguard_v1_AuditStats_descriptor,
         new java.lang.String[] { "Mode", "ChainId", "Records", "Commits", "Queued", });
     internal_static_agentguard_v1_RateLimitStats_descriptor =
-      getDescriptor().getMessageType(46);
+      getDescriptor().getMessageType(51);
     internal_static_agentguard_v1_RateLimitStats_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_agentguard_v1_RateLimitStats_descriptor,

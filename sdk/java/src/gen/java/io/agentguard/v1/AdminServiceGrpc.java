@@ -237,6 +237,68 @@ public final class AdminServiceGrpc {
     return getGetRateLimitMethod;
   }
 
+  private static volatile io.grpc.MethodDescriptor<io.agentguard.v1.SetKillSwitchRequest,
+      io.agentguard.v1.SetKillSwitchResponse> getSetKillSwitchMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "SetKillSwitch",
+      requestType = io.agentguard.v1.SetKillSwitchRequest.class,
+      responseType = io.agentguard.v1.SetKillSwitchResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<io.agentguard.v1.SetKillSwitchRequest,
+      io.agentguard.v1.SetKillSwitchResponse> getSetKillSwitchMethod() {
+    io.grpc.MethodDescriptor<io.agentguard.v1.SetKillSwitchRequest, io.agentguard.v1.SetKillSwitchResponse> getSetKillSwitchMethod;
+    if ((getSetKillSwitchMethod = AdminServiceGrpc.getSetKillSwitchMethod) == null) {
+      synchronized (AdminServiceGrpc.class) {
+        if ((getSetKillSwitchMethod = AdminServiceGrpc.getSetKillSwitchMethod) == null) {
+          AdminServiceGrpc.getSetKillSwitchMethod = getSetKillSwitchMethod =
+              io.grpc.MethodDescriptor.<io.agentguard.v1.SetKillSwitchRequest, io.agentguard.v1.SetKillSwitchResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "SetKillSwitch"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  io.agentguard.v1.SetKillSwitchRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  io.agentguard.v1.SetKillSwitchResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new AdminServiceMethodDescriptorSupplier("SetKillSwitch"))
+              .build();
+        }
+      }
+    }
+    return getSetKillSwitchMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<io.agentguard.v1.ListKillSwitchesRequest,
+      io.agentguard.v1.ListKillSwitchesResponse> getListKillSwitchesMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "ListKillSwitches",
+      requestType = io.agentguard.v1.ListKillSwitchesRequest.class,
+      responseType = io.agentguard.v1.ListKillSwitchesResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<io.agentguard.v1.ListKillSwitchesRequest,
+      io.agentguard.v1.ListKillSwitchesResponse> getListKillSwitchesMethod() {
+    io.grpc.MethodDescriptor<io.agentguard.v1.ListKillSwitchesRequest, io.agentguard.v1.ListKillSwitchesResponse> getListKillSwitchesMethod;
+    if ((getListKillSwitchesMethod = AdminServiceGrpc.getListKillSwitchesMethod) == null) {
+      synchronized (AdminServiceGrpc.class) {
+        if ((getListKillSwitchesMethod = AdminServiceGrpc.getListKillSwitchesMethod) == null) {
+          AdminServiceGrpc.getListKillSwitchesMethod = getListKillSwitchesMethod =
+              io.grpc.MethodDescriptor.<io.agentguard.v1.ListKillSwitchesRequest, io.agentguard.v1.ListKillSwitchesResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "ListKillSwitches"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  io.agentguard.v1.ListKillSwitchesRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  io.agentguard.v1.ListKillSwitchesResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new AdminServiceMethodDescriptorSupplier("ListKillSwitches"))
+              .build();
+        }
+      }
+    }
+    return getListKillSwitchesMethod;
+  }
+
   private static volatile io.grpc.MethodDescriptor<io.agentguard.v1.CreateAgentKeyRequest,
       io.agentguard.v1.CreateAgentKeyResponse> getCreateAgentKeyMethod;
 
@@ -822,6 +884,34 @@ public final class AdminServiceGrpc {
 
     /**
      * <pre>
+     * Switches the kill switch of a scope on or off. While it is on, everything the scope's agents ask is denied with
+     * `KILL_SWITCH`, above every rule, in force for every call that starts after the answer; open streams feel it at
+     * their next message. Switching on what is on replaces reason, who and when; switching off what is off changes
+     * nothing.
+     * Without its database a replica still switches on, in its own memory, and says so in `this_replica_only`; it writes
+     * the switch to the database as soon as that is back. Switching off needs the database.
+     * Errors: `NOT_FOUND` (the scope's agent).
+     * </pre>
+     */
+    default void setKillSwitch(io.agentguard.v1.SetKillSwitchRequest request,
+        io.grpc.stub.StreamObserver<io.agentguard.v1.SetKillSwitchResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getSetKillSwitchMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Lists the kill switches that are on, as this replica knows them: everyone's, then teams' by name, then agents' by
+     * id. Answers without the database, too.
+     * Errors: `PAGE_TOKEN_INVALID`.
+     * </pre>
+     */
+    default void listKillSwitches(io.agentguard.v1.ListKillSwitchesRequest request,
+        io.grpc.stub.StreamObserver<io.agentguard.v1.ListKillSwitchesResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getListKillSwitchesMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
      * Makes another key for an agent, which may have 10 live ones. The key is shown in this answer and never again.
      * Errors: `NOT_FOUND`, `AGENT_DELETED`, `KEY_LIMIT_REACHED`.
      * </pre>
@@ -1108,6 +1198,36 @@ public final class AdminServiceGrpc {
 
     /**
      * <pre>
+     * Switches the kill switch of a scope on or off. While it is on, everything the scope's agents ask is denied with
+     * `KILL_SWITCH`, above every rule, in force for every call that starts after the answer; open streams feel it at
+     * their next message. Switching on what is on replaces reason, who and when; switching off what is off changes
+     * nothing.
+     * Without its database a replica still switches on, in its own memory, and says so in `this_replica_only`; it writes
+     * the switch to the database as soon as that is back. Switching off needs the database.
+     * Errors: `NOT_FOUND` (the scope's agent).
+     * </pre>
+     */
+    public void setKillSwitch(io.agentguard.v1.SetKillSwitchRequest request,
+        io.grpc.stub.StreamObserver<io.agentguard.v1.SetKillSwitchResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getSetKillSwitchMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Lists the kill switches that are on, as this replica knows them: everyone's, then teams' by name, then agents' by
+     * id. Answers without the database, too.
+     * Errors: `PAGE_TOKEN_INVALID`.
+     * </pre>
+     */
+    public void listKillSwitches(io.agentguard.v1.ListKillSwitchesRequest request,
+        io.grpc.stub.StreamObserver<io.agentguard.v1.ListKillSwitchesResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getListKillSwitchesMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
      * Makes another key for an agent, which may have 10 live ones. The key is shown in this answer and never again.
      * Errors: `NOT_FOUND`, `AGENT_DELETED`, `KEY_LIMIT_REACHED`.
      * </pre>
@@ -1382,6 +1502,34 @@ public final class AdminServiceGrpc {
 
     /**
      * <pre>
+     * Switches the kill switch of a scope on or off. While it is on, everything the scope's agents ask is denied with
+     * `KILL_SWITCH`, above every rule, in force for every call that starts after the answer; open streams feel it at
+     * their next message. Switching on what is on replaces reason, who and when; switching off what is off changes
+     * nothing.
+     * Without its database a replica still switches on, in its own memory, and says so in `this_replica_only`; it writes
+     * the switch to the database as soon as that is back. Switching off needs the database.
+     * Errors: `NOT_FOUND` (the scope's agent).
+     * </pre>
+     */
+    public io.agentguard.v1.SetKillSwitchResponse setKillSwitch(io.agentguard.v1.SetKillSwitchRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getSetKillSwitchMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Lists the kill switches that are on, as this replica knows them: everyone's, then teams' by name, then agents' by
+     * id. Answers without the database, too.
+     * Errors: `PAGE_TOKEN_INVALID`.
+     * </pre>
+     */
+    public io.agentguard.v1.ListKillSwitchesResponse listKillSwitches(io.agentguard.v1.ListKillSwitchesRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getListKillSwitchesMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
      * Makes another key for an agent, which may have 10 live ones. The key is shown in this answer and never again.
      * Errors: `NOT_FOUND`, `AGENT_DELETED`, `KEY_LIMIT_REACHED`.
      * </pre>
@@ -1642,6 +1790,34 @@ public final class AdminServiceGrpc {
     public io.agentguard.v1.GetRateLimitResponse getRateLimit(io.agentguard.v1.GetRateLimitRequest request) {
       return io.grpc.stub.ClientCalls.blockingUnaryCall(
           getChannel(), getGetRateLimitMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Switches the kill switch of a scope on or off. While it is on, everything the scope's agents ask is denied with
+     * `KILL_SWITCH`, above every rule, in force for every call that starts after the answer; open streams feel it at
+     * their next message. Switching on what is on replaces reason, who and when; switching off what is off changes
+     * nothing.
+     * Without its database a replica still switches on, in its own memory, and says so in `this_replica_only`; it writes
+     * the switch to the database as soon as that is back. Switching off needs the database.
+     * Errors: `NOT_FOUND` (the scope's agent).
+     * </pre>
+     */
+    public io.agentguard.v1.SetKillSwitchResponse setKillSwitch(io.agentguard.v1.SetKillSwitchRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getSetKillSwitchMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Lists the kill switches that are on, as this replica knows them: everyone's, then teams' by name, then agents' by
+     * id. Answers without the database, too.
+     * Errors: `PAGE_TOKEN_INVALID`.
+     * </pre>
+     */
+    public io.agentguard.v1.ListKillSwitchesResponse listKillSwitches(io.agentguard.v1.ListKillSwitchesRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getListKillSwitchesMethod(), getCallOptions(), request);
     }
 
     /**
@@ -1915,6 +2091,36 @@ public final class AdminServiceGrpc {
 
     /**
      * <pre>
+     * Switches the kill switch of a scope on or off. While it is on, everything the scope's agents ask is denied with
+     * `KILL_SWITCH`, above every rule, in force for every call that starts after the answer; open streams feel it at
+     * their next message. Switching on what is on replaces reason, who and when; switching off what is off changes
+     * nothing.
+     * Without its database a replica still switches on, in its own memory, and says so in `this_replica_only`; it writes
+     * the switch to the database as soon as that is back. Switching off needs the database.
+     * Errors: `NOT_FOUND` (the scope's agent).
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<io.agentguard.v1.SetKillSwitchResponse> setKillSwitch(
+        io.agentguard.v1.SetKillSwitchRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getSetKillSwitchMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Lists the kill switches that are on, as this replica knows them: everyone's, then teams' by name, then agents' by
+     * id. Answers without the database, too.
+     * Errors: `PAGE_TOKEN_INVALID`.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<io.agentguard.v1.ListKillSwitchesResponse> listKillSwitches(
+        io.agentguard.v1.ListKillSwitchesRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getListKillSwitchesMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
      * Makes another key for an agent, which may have 10 live ones. The key is shown in this answer and never again.
      * Errors: `NOT_FOUND`, `AGENT_DELETED`, `KEY_LIMIT_REACHED`.
      * </pre>
@@ -2066,20 +2272,22 @@ public final class AdminServiceGrpc {
   private static final int METHODID_DELETE_AGENT = 4;
   private static final int METHODID_SET_RATE_LIMIT = 5;
   private static final int METHODID_GET_RATE_LIMIT = 6;
-  private static final int METHODID_CREATE_AGENT_KEY = 7;
-  private static final int METHODID_LIST_AGENT_KEYS = 8;
-  private static final int METHODID_REVOKE_AGENT_KEY = 9;
-  private static final int METHODID_SET_POLICY = 10;
-  private static final int METHODID_GET_POLICY = 11;
-  private static final int METHODID_LIST_POLICIES = 12;
-  private static final int METHODID_DELETE_POLICY = 13;
-  private static final int METHODID_LIST_POLICY_VERSIONS = 14;
-  private static final int METHODID_ROLLBACK_POLICY = 15;
-  private static final int METHODID_TEST_POLICY = 16;
-  private static final int METHODID_LIST_AUDIT_RECORDS = 17;
-  private static final int METHODID_FOLLOW_AUDIT = 18;
-  private static final int METHODID_VERIFY_AUDIT = 19;
-  private static final int METHODID_GET_STATS = 20;
+  private static final int METHODID_SET_KILL_SWITCH = 7;
+  private static final int METHODID_LIST_KILL_SWITCHES = 8;
+  private static final int METHODID_CREATE_AGENT_KEY = 9;
+  private static final int METHODID_LIST_AGENT_KEYS = 10;
+  private static final int METHODID_REVOKE_AGENT_KEY = 11;
+  private static final int METHODID_SET_POLICY = 12;
+  private static final int METHODID_GET_POLICY = 13;
+  private static final int METHODID_LIST_POLICIES = 14;
+  private static final int METHODID_DELETE_POLICY = 15;
+  private static final int METHODID_LIST_POLICY_VERSIONS = 16;
+  private static final int METHODID_ROLLBACK_POLICY = 17;
+  private static final int METHODID_TEST_POLICY = 18;
+  private static final int METHODID_LIST_AUDIT_RECORDS = 19;
+  private static final int METHODID_FOLLOW_AUDIT = 20;
+  private static final int METHODID_VERIFY_AUDIT = 21;
+  private static final int METHODID_GET_STATS = 22;
 
   private static final class MethodHandlers<Req, Resp> implements
       io.grpc.stub.ServerCalls.UnaryMethod<Req, Resp>,
@@ -2125,6 +2333,14 @@ public final class AdminServiceGrpc {
         case METHODID_GET_RATE_LIMIT:
           serviceImpl.getRateLimit((io.agentguard.v1.GetRateLimitRequest) request,
               (io.grpc.stub.StreamObserver<io.agentguard.v1.GetRateLimitResponse>) responseObserver);
+          break;
+        case METHODID_SET_KILL_SWITCH:
+          serviceImpl.setKillSwitch((io.agentguard.v1.SetKillSwitchRequest) request,
+              (io.grpc.stub.StreamObserver<io.agentguard.v1.SetKillSwitchResponse>) responseObserver);
+          break;
+        case METHODID_LIST_KILL_SWITCHES:
+          serviceImpl.listKillSwitches((io.agentguard.v1.ListKillSwitchesRequest) request,
+              (io.grpc.stub.StreamObserver<io.agentguard.v1.ListKillSwitchesResponse>) responseObserver);
           break;
         case METHODID_CREATE_AGENT_KEY:
           serviceImpl.createAgentKey((io.agentguard.v1.CreateAgentKeyRequest) request,
@@ -2249,6 +2465,20 @@ public final class AdminServiceGrpc {
               io.agentguard.v1.GetRateLimitRequest,
               io.agentguard.v1.GetRateLimitResponse>(
                 service, METHODID_GET_RATE_LIMIT)))
+        .addMethod(
+          getSetKillSwitchMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              io.agentguard.v1.SetKillSwitchRequest,
+              io.agentguard.v1.SetKillSwitchResponse>(
+                service, METHODID_SET_KILL_SWITCH)))
+        .addMethod(
+          getListKillSwitchesMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              io.agentguard.v1.ListKillSwitchesRequest,
+              io.agentguard.v1.ListKillSwitchesResponse>(
+                service, METHODID_LIST_KILL_SWITCHES)))
         .addMethod(
           getCreateAgentKeyMethod(),
           io.grpc.stub.ServerCalls.asyncUnaryCall(
@@ -2402,6 +2632,8 @@ public final class AdminServiceGrpc {
               .addMethod(getDeleteAgentMethod())
               .addMethod(getSetRateLimitMethod())
               .addMethod(getGetRateLimitMethod())
+              .addMethod(getSetKillSwitchMethod())
+              .addMethod(getListKillSwitchesMethod())
               .addMethod(getCreateAgentKeyMethod())
               .addMethod(getListAgentKeysMethod())
               .addMethod(getRevokeAgentKeyMethod())

@@ -371,6 +371,21 @@ private static final long serialVersionUID = 0L;
     return showUnmatched_;
   }
 
+  public static final int IGNORE_KILL_SWITCHES_FIELD_NUMBER = 8;
+  private boolean ignoreKillSwitches_ = false;
+  /**
+   * <pre>
+   * Whether to decide as if no kill switch were on.
+   * </pre>
+   *
+   * <code>bool ignore_kill_switches = 8 [(.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The ignoreKillSwitches.
+   */
+  @java.lang.Override
+  public boolean getIgnoreKillSwitches() {
+    return ignoreKillSwitches_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -405,6 +420,9 @@ private static final long serialVersionUID = 0L;
     }
     if (showUnmatched_ != false) {
       output.writeBool(7, showUnmatched_);
+    }
+    if (ignoreKillSwitches_ != false) {
+      output.writeBool(8, ignoreKillSwitches_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -441,6 +459,10 @@ private static final long serialVersionUID = 0L;
     if (showUnmatched_ != false) {
       size += com.google.protobuf.CodedOutputStream
         .computeBoolSize(7, showUnmatched_);
+    }
+    if (ignoreKillSwitches_ != false) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(8, ignoreKillSwitches_);
     }
     return size;
   }
@@ -482,6 +504,8 @@ private static final long serialVersionUID = 0L;
     }
     if (getShowUnmatched()
         != other.getShowUnmatched()) return false;
+    if (getIgnoreKillSwitches()
+        != other.getIgnoreKillSwitches()) return false;
     if (!getSubjectCase().equals(other.getSubjectCase())) return false;
     switch (subjectCase_) {
       case 1:
@@ -524,6 +548,9 @@ private static final long serialVersionUID = 0L;
     hash = (37 * hash) + SHOW_UNMATCHED_FIELD_NUMBER;
     hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
         getShowUnmatched());
+    hash = (37 * hash) + IGNORE_KILL_SWITCHES_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+        getIgnoreKillSwitches());
     switch (subjectCase_) {
       case 1:
         hash = (37 * hash) + AGENT_ID_FIELD_NUMBER;
@@ -701,6 +728,7 @@ private static final long serialVersionUID = 0L;
         nowBuilder_ = null;
       }
       showUnmatched_ = false;
+      ignoreKillSwitches_ = false;
       subjectCase_ = 0;
       subject_ = null;
       return this;
@@ -769,6 +797,9 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000040) != 0)) {
         result.showUnmatched_ = showUnmatched_;
       }
+      if (((from_bitField0_ & 0x00000080) != 0)) {
+        result.ignoreKillSwitches_ = ignoreKillSwitches_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -830,6 +861,9 @@ private static final long serialVersionUID = 0L;
       }
       if (other.getShowUnmatched() != false) {
         setShowUnmatched(other.getShowUnmatched());
+      }
+      if (other.getIgnoreKillSwitches() != false) {
+        setIgnoreKillSwitches(other.getIgnoreKillSwitches());
       }
       switch (other.getSubjectCase()) {
         case AGENT_ID: {
@@ -919,6 +953,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000040;
               break;
             } // case 56
+            case 64: {
+              ignoreKillSwitches_ = input.readBool();
+              bitField0_ |= 0x00000080;
+              break;
+            } // case 64
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1958,6 +1997,50 @@ private static final long serialVersionUID = 0L;
     public Builder clearShowUnmatched() {
       bitField0_ = (bitField0_ & ~0x00000040);
       showUnmatched_ = false;
+      onChanged();
+      return this;
+    }
+
+    private boolean ignoreKillSwitches_ ;
+    /**
+     * <pre>
+     * Whether to decide as if no kill switch were on.
+     * </pre>
+     *
+     * <code>bool ignore_kill_switches = 8 [(.google.api.field_behavior) = OPTIONAL];</code>
+     * @return The ignoreKillSwitches.
+     */
+    @java.lang.Override
+    public boolean getIgnoreKillSwitches() {
+      return ignoreKillSwitches_;
+    }
+    /**
+     * <pre>
+     * Whether to decide as if no kill switch were on.
+     * </pre>
+     *
+     * <code>bool ignore_kill_switches = 8 [(.google.api.field_behavior) = OPTIONAL];</code>
+     * @param value The ignoreKillSwitches to set.
+     * @return This builder for chaining.
+     */
+    public Builder setIgnoreKillSwitches(boolean value) {
+
+      ignoreKillSwitches_ = value;
+      bitField0_ |= 0x00000080;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Whether to decide as if no kill switch were on.
+     * </pre>
+     *
+     * <code>bool ignore_kill_switches = 8 [(.google.api.field_behavior) = OPTIONAL];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearIgnoreKillSwitches() {
+      bitField0_ = (bitField0_ & ~0x00000080);
+      ignoreKillSwitches_ = false;
       onChanged();
       return this;
     }

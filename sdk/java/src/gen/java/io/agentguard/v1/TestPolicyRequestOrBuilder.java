@@ -189,5 +189,15 @@ public interface TestPolicyRequestOrBuilder extends
    */
   boolean getShowUnmatched();
 
+  /**
+   * <pre>
+   * Whether to decide as if no kill switch were on.
+   * </pre>
+   *
+   * <code>bool ignore_kill_switches = 8 [(.google.api.field_behavior) = OPTIONAL];</code>
+   * @return The ignoreKillSwitches.
+   */
+  boolean getIgnoreKillSwitches();
+
   io.agentguard.v1.TestPolicyRequest.SubjectCase getSubjectCase();
 }
