@@ -428,11 +428,6 @@ impl Config {
         if self.is_production() {
             self.door.check_production(read);
         }
-        let idle: Vec<&str> =
-            setting::NOT_IN_EFFECT.iter().copied().filter(|name| read.is_given(name)).collect();
-        if !idle.is_empty() {
-            read.warn(format!("set, but not in effect in this version: {}", idle.join(", ")));
-        }
     }
 }
 

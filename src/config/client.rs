@@ -32,7 +32,7 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     (
         ADMIN_KEY,
         "",
-        "The admin key, for `agent`, `key`, `policy` and `audit`; also `AGENTGUARD_ADMIN_KEY_FILE`.",
+        "The admin key, for `agent`, `key`, `policy`, `kill` and `audit`; also `AGENTGUARD_ADMIN_KEY_FILE`.",
     ),
     (AGENT_KEY, "", "The agent's key, for `enforce`; also `AGENTGUARD_API_KEY_FILE`."),
     (CA_FILE, "", "Roots in PEM that are trusted with `https://…`, in place of the system's."),

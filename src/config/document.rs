@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::client;
-use super::setting::{Kind, NOT_IN_EFFECT, SETTINGS, Setting};
+use super::setting::{Kind, SETTINGS, Setting};
 
 /// The whole page. A test compares it with the file in `docs/`.
 pub fn markdown() -> String {
@@ -11,18 +11,12 @@ pub fn markdown() -> String {
     for (heading, settings) in SETTINGS {
         page.push_str(&section(heading, settings));
     }
-    page.push_str("\n## Client commands\n\nRead by `agentguard enforce`, `agent`, `key`, `policy`, `audit` and `health`.\n\n");
+    page.push_str("\n## Client commands\n\nRead by `agentguard enforce`, `agent`, `key`, `policy`, `kill`, `audit` and `health`.\n\n");
     page.push_str("| Variable | Default | Meaning |\n|---|---|---|\n");
     for (name, default, meaning) in client::VARIABLES {
         let default = if default.is_empty() { "none".to_owned() } else { format!("`{default}`") };
         page.push_str(&row(&[&format!("`{name}`"), &default, meaning]));
     }
-    page.push_str("\n## Not in effect in this version\n\n");
-    let names: Vec<String> = NOT_IN_EFFECT.iter().map(|name| format!("`{name}`")).collect();
-    page.push_str(&format!(
-        "These variables of the deployment guide are not acted on yet; set, they are named in one warning line at the start: {}.\n",
-        names.join(", ")
-    ));
     page.push_str(DOTENV);
     page
 }

@@ -477,9 +477,6 @@ pub const SETTINGS: &[(&str, &[Setting])] = &[
     ("Traces", telemetry::TRACES),
 ];
 
-/// Variables of the deployment guide that this version does not act on. Set, they are named in one warning line.
-pub const NOT_IN_EFFECT: &[&str] = &[];
-
 /// Every setting, without the headings.
 pub fn all() -> impl Iterator<Item = &'static Setting> {
     SETTINGS.iter().flat_map(|(_, settings)| settings.iter())

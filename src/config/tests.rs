@@ -176,19 +176,6 @@ fn settings_that_contradict_each_other_are_refused() {
 }
 
 #[test]
-fn what_this_version_does_not_do_is_warned_of() {
-    let config = serve(&[
-        ("ADMIN_API_KEY", STRONG),
-        ("ENABLE_HTTPS", "false"),
-        ("METRICS_PATH", "/metrics"),
-        ("METRICS_ENABLED", "true"),
-    ])
-    .unwrap();
-    assert_eq!(config.warnings.len(), 2, "{:?}", config.warnings);
-    assert!(config.warnings[1].ends_with("METRICS_ENABLED, METRICS_PATH"));
-}
-
-#[test]
 fn the_guides_production_file_starts_but_for_the_placeholder_the_proxies_and_an_open_redis() {
     let guide = [
         ("DATABASE_URL", "postgresql://agentguard:PASSWORD@db-host:5432/agentguard"),
@@ -305,7 +292,6 @@ fn every_flag_and_variable_has_one_name() {
     flags.dedup();
     assert_eq!(flags.len(), count);
     assert!(flags.contains(&"database-url-file".to_owned()) && flags.contains(&"port".to_owned()));
-    assert!(setting::NOT_IN_EFFECT.iter().all(|name| setting::find(name).is_none()));
 }
 
 use super::setting::Setting;
