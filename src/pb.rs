@@ -10,18 +10,6 @@ pub use google::rpc;
 /// included: what reflection serves and documents are generated from.
 pub const DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
-/// The paths of our methods: `/agentguard.v1.EnforcementService/Enforce` and so on.
-pub fn method_paths() -> impl Iterator<Item = String> {
-    use prost::Message;
-    // The set is part of the program; a test reads it.
-    let set = prost_types::FileDescriptorSet::decode(DESCRIPTOR_SET).unwrap_or_default();
-    let own = set.file.into_iter().filter(|file| file.package() == "agentguard.v1");
-    own.flat_map(|file| file.service).flat_map(|service| {
-        let name = service.name().to_owned();
-        service.method.into_iter().map(move |method| format!("/agentguard.v1.{name}/{}", method.name()))
-    })
-}
-
 // Generated code finds its neighbours by walking up to the packages' common root, so the modules nest as packages do.
 mod agentguard {
     /// The package `agentguard.v1`: messages, `enforcement_service_server`, `admin_service_server`, their clients.
@@ -57,14 +45,6 @@ mod tests {
     use prost::Message;
 
     use super::*;
-
-    #[test]
-    fn methods_are_found_by_their_paths() {
-        let paths: Vec<_> = method_paths().collect();
-        for path in ["/agentguard.v1.EnforcementService/Enforce", "/agentguard.v1.AdminService/GetStats"] {
-            assert!(paths.iter().any(|known| known == path), "{paths:?}");
-        }
-    }
 
     #[test]
     fn the_descriptor_set_holds_the_contract_with_comments_and_annotations() {

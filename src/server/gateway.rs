@@ -28,6 +28,7 @@ pub(super) use table::{Table, Target};
 pub(super) use template::Values;
 pub(super) use transcode::{answer as transcoded, request as transcode};
 
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -37,6 +38,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
+use prost_reflect::DescriptorPool;
 use serde_json::Value;
 use tonic::body::Body;
 
@@ -46,20 +48,41 @@ use super::stack::Stack;
 use crate::pb::rpc;
 use crate::rate_limit::Quota;
 use crate::rate_limit::gcra::Window;
-use crate::service::json;
+use crate::service::{self, json};
 
 /// The program's version, as answers show it.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The paths of this build, made when they are first asked for.
+static TABLE: LazyLock<Result<Arc<Table>, String>> =
+    LazyLock::new(|| Ok(Arc::new(Table::new(&contract()?).map_err(|error| error.to_string())?)));
+
+/// The text of `/openapi.json`, made when it is first asked for: few servers ever are.
+static OPENAPI: LazyLock<Result<Bytes, String>> = LazyLock::new(|| {
+    Ok(openapi::description(&contract()?).map_err(|error| error.to_string())?.to_string().into())
+});
+
+/// The page of `/docs`, likewise.
+static DOCS: LazyLock<docs::Docs> = LazyLock::new(docs::Docs::new);
+
+fn contract() -> Result<DescriptorPool, String> {
+    json::contract().map_err(|error| error.to_string())
+}
+
+/// Every path that is served.
+///
+/// # Errors
+/// If the contract of this build cannot be served.
+pub(super) fn table() -> Result<Arc<Table>, Error> {
+    TABLE.clone().map_err(Error::Contract)
+}
 
 /// `docs/http.md`, printed from the paths that are served.
 ///
 /// # Errors
 /// If the contract of this build cannot be served.
 pub fn http_document() -> Result<String, Error> {
-    let broken = |error: &dyn std::fmt::Display| Error::Contract(error.to_string());
-    let contract = json::contract().map_err(|error| broken(&error))?;
-    let table = Table::new(&contract).map_err(|error| broken(&error))?;
-    Ok(document::markdown(&contract, &table))
+    Ok(document::markdown(&contract().map_err(Error::Contract)?, &*table()?))
 }
 
 /// Every endpoint that metrics tell apart: the methods of our services, of health and of reflection, and the paths of
@@ -74,11 +97,13 @@ pub(super) fn endpoints() -> Result<Vec<String>, Error> {
         "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
         "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
     ];
-    let broken = |error: &dyn std::fmt::Display| Error::Contract(error.to_string());
-    let contract = json::contract().map_err(|error| broken(&error))?;
-    let table = Table::new(&contract).map_err(|error| broken(&error))?;
+    let table = table()?;
     let others = FOREIGN.into_iter().chain([METRICS]).chain(table.templates()).map(str::to_owned);
-    let mut endpoints: Vec<String> = crate::pb::method_paths().chain(others).collect();
+    let mut endpoints: Vec<String> = others.collect();
+    for rpc in annotations::rpcs(&contract().map_err(Error::Contract)?) {
+        let (rpc, _) = rpc.map_err(|error| Error::Contract(error.to_string()))?;
+        endpoints.push(rpc.path.path().to_owned());
+    }
     endpoints.sort();
     endpoints.dedup();
     Ok(endpoints)
@@ -89,37 +114,24 @@ pub(super) fn endpoints() -> Result<Vec<String>, Error> {
 /// # Errors
 /// If the contract of this build cannot be served.
 pub fn openapi_document() -> Result<Value, Error> {
-    let broken = |error: &dyn std::fmt::Display| Error::Contract(error.to_string());
-    let contract = json::contract().map_err(|error| broken(&error))?;
-    openapi::description(&contract).map_err(|error| broken(&error))
-}
-
-/// What the pages for people and programs hold, made once.
-#[derive(Debug)]
-pub(super) struct Described {
-    openapi: Bytes,
-    docs: docs::Docs,
-}
-
-impl Described {
-    pub(super) fn new() -> Result<Self, Error> {
-        Ok(Self { openapi: openapi_document()?.to_string().into(), docs: docs::Docs::new() })
-    }
+    openapi::description(&contract().map_err(Error::Contract)?)
+        .map_err(|error| Error::Contract(error.to_string()))
 }
 
 /// Answers a page.
-pub(super) fn page<E>(stack: &Stack<E>, page: Page) -> Response<Body> {
-    match page {
+pub(super) fn page<E>(stack: &Stack<E>, page: Page) -> Result<Response<Body>, service::Error> {
+    Ok(match page {
         Page::OpenApi => {
-            let mut response = Response::new(Body::new(Full::from(stack.described().openapi.clone())));
+            let text = OPENAPI.as_ref().map_err(|fault| service::Error::internal(fault.as_str()))?;
+            let mut response = Response::new(Body::new(Full::from(text.clone())));
             describe(response.headers_mut(), "application/json");
             response
         }
-        Page::Docs => stack.described().docs.answer(),
+        Page::Docs => DOCS.answer(),
         Page::Health => health::answers(),
         Page::Live => health::lives(),
         Page::Ready => health::decides(stack.standing()),
-    }
+    })
 }
 
 /// An error as HTTP callers see it; `allow` names the methods that the path does take.
@@ -180,5 +192,18 @@ pub(super) fn secure(headers: &mut HeaderMap, is_https: bool) {
     if is_https {
         let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
         headers.insert(STRICT_TRANSPORT_SECURITY, year);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn methods_are_found_by_their_paths() {
+        let paths = endpoints().unwrap();
+        for path in ["/agentguard.v1.EnforcementService/Enforce", "/agentguard.v1.AdminService/GetStats"] {
+            assert!(paths.iter().any(|known| known == path), "{paths:?}");
+        }
     }
 }

@@ -53,8 +53,7 @@ pub(super) struct Stack<E> {
     authenticator: Arc<Authenticator>,
     limiter: Arc<Limiter>,
     /// The paths of the HTTP face.
-    table: Table,
-    described: gateway::Described,
+    table: Arc<Table>,
     /// For calls whose messages are no larger than a check.
     checks: EnforcementServiceServer<E>,
     /// For batches of checks.
@@ -121,9 +120,6 @@ impl<E: EnforcementService> Answer for Stack<E> {
 
 impl<E: EnforcementService> Stack<E> {
     pub(super) fn new(parts: Parts<E>, standard: Standard) -> Result<Self, Fault> {
-        let contract =
-            crate::service::json::contract().map_err(|error| Fault::Contract(error.to_string()))?;
-        let table = Table::new(&contract).map_err(|error| Fault::Contract(error.to_string()))?;
         let Parts { enforcement, admin, authenticator, limiter, measured, clock, limits, health: _ } = parts;
         let server = || EnforcementServiceServer::from_arc(Arc::clone(&enforcement));
         Ok(Self {
@@ -131,8 +127,7 @@ impl<E: EnforcementService> Stack<E> {
             admins_in_flight: InFlight::new(MAX_ADMIN_IN_FLIGHT),
             checks: server().max_decoding_message_size(limits.max_enforce_size),
             agents: server().max_decoding_message_size(limits.max_request_size),
-            table,
-            described: gateway::Described::new()?,
+            table: gateway::table()?,
             limits,
             clock,
             authenticator,
@@ -289,7 +284,7 @@ impl<E: EnforcementService> Stack<E> {
                     gateway::python::answer(inside, page, &values, request).await?
                 }
                 Route::Metrics => self.measured.page(&call).await?,
-                Route::Http(page) => gateway::page(self, page),
+                Route::Http(page) => gateway::page(self, page)?,
                 // Calls have no form of their own; said again because a match has no gaps.
                 Route::Enforcement
                 | Route::Admin
@@ -394,11 +389,6 @@ impl<E: EnforcementService> Stack<E> {
 }
 
 impl<E> Stack<E> {
-    /// The pages that describe the HTTP face.
-    pub(super) const fn described(&self) -> &gateway::Described {
-        &self.described
-    }
-
     /// Whether it serves, for the HTTP face.
     pub(super) fn standing(&self) -> super::standard::Standing {
         self.standard.standing()

@@ -9,7 +9,9 @@ mod read;
 mod text;
 mod write;
 
-use prost_reflect::DescriptorPool;
+use std::sync::LazyLock;
+
+use prost_reflect::{DescriptorError, DescriptorPool};
 
 pub use read::{from_text, message};
 pub use text::{MAX_DEPTH, MAX_VALUES, parse};
@@ -17,10 +19,13 @@ pub use write::{Enums, structure, timestamp, to_struct, write};
 
 use crate::pb::DESCRIPTOR_SET;
 
-/// The contract's descriptors, comments and annotations included.
+static CONTRACT: LazyLock<Result<DescriptorPool, DescriptorError>> =
+    LazyLock::new(|| DescriptorPool::decode(DESCRIPTOR_SET));
+
+/// The contract's descriptors, comments and annotations included; read once, and shared.
 ///
 /// # Errors
 /// If this build's own descriptors cannot be read.
-pub fn contract() -> Result<DescriptorPool, prost_reflect::DescriptorError> {
-    DescriptorPool::decode(DESCRIPTOR_SET)
+pub fn contract() -> Result<DescriptorPool, &'static DescriptorError> {
+    CONTRACT.as_ref().map(DescriptorPool::clone)
 }
